@@ -1,0 +1,106 @@
+"""Evidence → Report: apply every rule, purely, with the clock that the evidence carries."""
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from padlock import checklist
+from padlock.evidence import Evidence
+from padlock.findings import CertificateSummary, Finding, NotAssessed, Report, Severity, Status, StepStatus
+from padlock.rules import RULES, NotApplicable, Problem, Rule, Unknown
+from padlock.rules._rule import Outcome
+from padlock.site import Site
+
+
+def assess(evidence: Evidence) -> Report:
+    """Judge one site's evidence. Never raises: a rule's own fault makes it not assessed."""
+    findings: list[Finding] = []
+    not_assessed: list[NotAssessed] = []
+    outcomes: dict[str, StepStatus] = {}
+    reasons: dict[str, str] = {}
+    for rule in RULES.values():
+        if _disabled(evidence.site, rule.code):
+            outcomes[rule.code], reasons[rule.code] = "not applicable", "switched off by the site's declaration"
+            continue
+        seen = _apply(rule, evidence)
+        problems = [outcome for outcome in seen if isinstance(outcome, Problem)]
+        unknown = [outcome for outcome in seen if isinstance(outcome, Unknown)]
+        absent = [outcome for outcome in seen if isinstance(outcome, NotApplicable)]
+        findings += [_finding(rule, problem, evidence.site) for problem in problems]
+        not_assessed += [NotAssessed(rule.code, outcome.subject, outcome.reason) for outcome in unknown]
+        blocking = [outcome for outcome in unknown if not outcome.partial]
+        outcomes[rule.code] = (
+            "fail" if problems else "unknown" if blocking else "not applicable" if absent else "pass"
+        )
+        reasons[rule.code] = blocking[0].reason if blocking else absent[0].reason if absent else ""
+    findings.sort(key=lambda finding: finding.severity.rank)
+    steps = {rule.code: rule.steps for rule in RULES.values()}
+    return Report(
+        site=evidence.site.name,
+        checked_at=evidence.gathered_at,
+        status=_status(evidence, findings, outcomes),
+        findings=tuple(findings),
+        causes=(),
+        checklist=checklist.record(outcomes, steps, findings, reasons),
+        not_assessed=tuple(not_assessed),
+        timings=evidence.timings,
+        certificates=tuple(_certificates(evidence)),
+        hosts=evidence.hosts,
+    )
+
+
+def _disabled(site: Site, code: str) -> bool:
+    return any(
+        code == entry or code.startswith(entry.removesuffix(".").removesuffix(".*") + ".") for entry in site.disable
+    )
+
+
+def _apply(rule: Rule, evidence: Evidence) -> list[Outcome]:
+    if getattr(evidence, rule.reads, None) is None:
+        return [Unknown(evidence.site.name, evidence.incomplete or f"no evidence of {rule.reads} was gathered")]
+    try:
+        return [Problem(*seen) if isinstance(seen, tuple) else seen for seen in rule.check(evidence.site, evidence)]
+    except Exception as error:  # noqa: BLE001 — a fault of ours is never a finding, and never ends a run
+        return [Unknown(evidence.site.name, f"a fault of Padlock's in this check: {type(error).__name__}: {error}")]
+
+
+def _finding(rule: Rule, problem: Problem, site: Site) -> Finding:
+    remediation = problem.remediation or rule.remediation
+    return Finding(
+        code=rule.code,
+        severity=Severity(site.severity.get(rule.code, problem.severity or rule.severity)),
+        subject=problem.subject,
+        observed=problem.observed,
+        expected=problem.expected,
+        impact=rule.impact,
+        remediation=remediation.replace("{host}", host_of(problem.subject)).replace("{subject}", problem.subject),
+        reference=rule.reference,
+        step=rule.steps[0] if rule.steps else None,
+    )
+
+
+def host_of(subject: str) -> str:
+    """Return the host that stands first in a subject: `host`, `host at address`, or a URL."""
+    if "://" in subject:
+        return urlsplit(subject).hostname or subject
+    return subject.split(" ", 1)[0]
+
+
+def _status(evidence: Evidence, findings: list[Finding], outcomes: dict[str, StepStatus]) -> Status:
+    if not findings and (evidence.incomplete or "pass" not in outcomes.values()):
+        return "inconclusive"
+    worst = min(findings, key=lambda finding: finding.severity.rank, default=None)
+    return worst.severity.value if worst else "ok"
+
+
+def _certificates(evidence: Evidence) -> Iterable[CertificateSummary]:
+    """Yield every distinct leaf that a visitor may be given, the earliest expiry first."""
+    if evidence.tls is None:
+        return []
+    leaves = {}
+    for handshake in evidence.tls.named():
+        leaf = evidence.tls.leaf(handshake)
+        if leaf and leaf.not_after:
+            leaves[handshake.host, leaf.sha256] = CertificateSummary(
+                handshake.host, leaf.subject, leaf.issuer, leaf.serial, leaf.not_after
+            )
+    return sorted(leaves.values(), key=lambda summary: (summary.not_after, summary.host))

@@ -1,0 +1,111 @@
+"""What is judged: severities, findings, causes, the checklist's record and the report of one site."""
+
+import enum
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+type Status = Literal["ok", "notice", "warning", "error", "inconclusive"]
+type StepStatus = Literal["pass", "fail", "unknown", "not applicable"]
+
+
+class Severity(enum.StrEnum):
+    """How bad a finding is; the members compare by badness through `rank`."""
+
+    ERROR = "error"
+    """Broken, or will break without action: alerts."""
+    WARNING = "warning"
+    """Degraded or fragile: in the report and the digest."""
+    NOTICE = "notice"
+    """Worth knowing; never alerts."""
+
+    @property
+    def rank(self) -> int:
+        """0 for the worst."""
+        return list(Severity).index(self)
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One problem of one subject."""
+
+    code: str
+    """Stable dotted code, such as certificate.expired."""
+    severity: Severity
+    subject: str
+    """The host, address or URL that it is about."""
+    observed: str
+    expected: str
+    impact: str
+    remediation: str
+    reference: str
+    """Where the rule comes from: an RFC's section, the checklist's step."""
+    step: int | None
+    """Step of the checklist, 1 to 18; None: beyond it."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What identifies an open finding from run to run."""
+        return self.code, self.subject
+
+
+class NotAssessed(msgspec.Struct, frozen=True):
+    """A rule that could not look: neither passed nor failed."""
+
+    code: str
+    subject: str
+    reason: str
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """Why findings are there, inferred from them."""
+
+    code: str
+    confidence: Literal["certain", "likely", "possible"]
+    explanation: str
+    remediation: str
+    explains: tuple[str, ...]
+    """Codes of the findings that it explains."""
+
+
+class StepRecord(msgspec.Struct, frozen=True):
+    """One step of the checklist in a report."""
+
+    step: int
+    title: str
+    status: StepStatus
+    codes: tuple[str, ...] = ()
+    """The findings' codes behind a fail."""
+    reason: str = ""
+    """Why a step is unknown or not applicable."""
+
+
+class Report(msgspec.Struct, frozen=True):
+    """The judgement of one site at one time."""
+
+    site: str
+    checked_at: datetime
+    """UTC; the clock that the evidence carries."""
+    status: Status
+    findings: tuple[Finding, ...]
+    """The worst first; among equals, what breaks earliest on a request's way first."""
+    causes: tuple[Cause, ...]
+    checklist: tuple[StepRecord, ...]
+    not_assessed: tuple[NotAssessed, ...]
+    timings: Mapping[str, float]
+    """Phase → seconds."""
+    certificates: tuple["CertificateSummary", ...] = ()
+    """What is served, the earliest expiry first."""
+    hosts: tuple[str, ...] = ()
+    """The hosts that were checked, declared or derived."""
+
+
+class CertificateSummary(msgspec.Struct, frozen=True):
+    """One served leaf certificate, for queries by expiry."""
+
+    host: str
+    subject: str
+    issuer: str
+    serial: str
+    not_after: datetime

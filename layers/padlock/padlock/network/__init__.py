@@ -1,0 +1,1 @@
+"""The only package that opens sockets: vetted addresses, pinned connections, bounded time and size."""

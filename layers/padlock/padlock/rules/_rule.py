@@ -1,0 +1,90 @@
+"""A rule: its metadata and a pure function of the evidence. `@rule` registers it in RULES."""
+
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+import msgspec
+
+from padlock.evidence import Evidence
+from padlock.findings import Severity
+from padlock.site import Site
+
+type Reads = Literal["dns", "ports", "tls", "http", "registration", "page", "host"]
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What a rule found wrong with one subject."""
+
+    subject: str
+    """A host, `host at address`, `host at address port N`, or a URL; the host stands first."""
+    observed: str
+    expected: str
+    severity: Severity | None = None
+    """Set where this case is worse or better than the rule's own severity."""
+    remediation: str = ""
+    """Set where this case has a fix of its own."""
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """A subject that the rule could not look at; neither pass nor fail."""
+
+    subject: str
+    reason: str
+    partial: bool = False
+    """The rest of what the rule asks was seen, so that the checklist's step need not stay open."""
+
+
+class NotApplicable(msgspec.Struct, frozen=True):
+    """The site's declaration says that there is nothing to look at."""
+
+    reason: str
+
+
+type Outcome = Problem | Unknown | NotApplicable | tuple[str, str, str]
+"""A plain tuple is (subject, observed, expected) of a Problem."""
+type Check = Callable[[Site, Evidence], Iterable[Outcome]]
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """One check of the catalogue."""
+
+    code: str
+    severity: Severity
+    steps: tuple[int, ...]
+    """Steps of the checklist that it answers, the main one first; empty: beyond the checklist."""
+    reads: Reads
+    """The field of the evidence without which it cannot look."""
+    summary: str
+    """Two to six words, for subjects of mails and headings."""
+    impact: str
+    remediation: str
+    """What to do; `{host}` and `{subject}` are filled in."""
+    reference: str
+    check: Check
+
+
+RULES: dict[str, Rule] = {}
+"""Code → rule, in the order in which a request meets what they check."""
+
+
+def rule(
+    code: str,
+    severity: Severity,
+    *,
+    step: int | tuple[int, ...] | None,
+    reads: Reads,
+    summary: str,
+    impact: str,
+    remediation: str,
+    reference: str,
+) -> Callable[[Check], Check]:
+    """Register a function (site, evidence) → outcomes as the check of a code."""
+
+    def register(check: Check) -> Check:
+        if code in RULES:
+            raise ValueError(f"two rules have the code {code}")
+        steps = () if step is None else (step,) if isinstance(step, int) else step
+        RULES[code] = Rule(code, severity, steps, reads, summary, impact, remediation, reference, check)
+        return check
+
+    return register

@@ -1,0 +1,265 @@
+"""What a site's owner declares: the site and what is intended for it.
+
+One declaration is a bare host name or a mapping; the same keys serve the Sites table, a site file, an
+on-demand event and a queue message. Everything but the name has a sensible default.
+"""
+
+import difflib
+import ipaddress
+import re
+import zoneinfo
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+import idna
+import msgspec
+
+type Severity = Literal["error", "warning", "notice"]
+type Hsts = Literal["off", "optional", "required"]
+type Redirect = Literal["permanent", "temporary"]
+type StatusCode = Annotated[int, msgspec.Meta(ge=100, le=599)]
+type Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+type Path = Annotated[str, msgspec.Meta(pattern=r"^/[!-~]*$", max_length=1024)]
+type Texts = Annotated[tuple[str, ...], msgspec.Meta(max_length=64)]
+
+MAX_HOSTS = 20
+SHORTEST_INTERVAL = 60
+LONGEST_INTERVAL = 7 * 86400
+
+
+class Health(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the health path must answer (checklist step 13)."""
+
+    path: Path
+    status: tuple[StatusCode, ...] = (200, 204, 301)
+    contains: str = ""
+    """Text that the body must contain; empty: none is asked for."""
+    json: Mapping[str, str | int | float | bool | None] = {}
+    """Top-level or dotted field of a JSON body → its value."""
+
+
+class Expect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the front page must answer (checklist step 12)."""
+
+    status: tuple[StatusCode, ...] = ()
+    contains: str = ""
+    title: str = ""
+    header: Mapping[str, str] = {}
+    """Header name → text that its value must contain."""
+
+
+class Ports(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The site's ports; `closed` says that plain HTTP is off on purpose."""
+
+    http: Port | Literal["closed"] = 80
+    https: Port = 443
+
+
+class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Limits that a site may move."""
+
+    certificate_days: Annotated[int, msgspec.Meta(ge=1, le=365)] | None = None
+    """Remaining days below which an expiring certificate is an error; None: relative to its lifetime."""
+    hsts_max_age: Annotated[int, msgspec.Meta(ge=0)] = 15552000
+    """Seconds below which an HSTS max-age counts as short (180 days)."""
+
+
+class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One site. Hosts are lower-case A-labels without a trailing dot."""
+
+    name: str
+    """The host that the site is known by, and its key in the tables."""
+    hosts: tuple[str, ...] = ()
+    """Declared hosts; empty: the name and its www or apex sibling, if that exists."""
+    canonical: str = ""
+    """The host that the others redirect to; empty: whichever they agree on."""
+    addresses: tuple[str, ...] = ()
+    """Addresses, CIDR ranges or a CNAME target that the hosts must resolve to; empty: not declared."""
+    health: Health | None = None
+    expect: Expect | None = None
+    ports: Ports = Ports()
+    redirect: Redirect = "permanent"
+    hsts: Hsts = "optional"
+    slow: Annotated[float, msgspec.Meta(gt=0, le=30)] = 3.0
+    """Seconds that the front page may take."""
+    networks: tuple[str, ...] = ()
+    """CIDR ranges beyond the public ones in which the site may live; the operator must allow them too."""
+    private_ca: str = ""
+    """PEM certificates trusted for this site beside the public roots."""
+    interval: str = "5m"
+    """Time between two checks, such as 5m, 1h or 1d."""
+    disable: Texts = ()
+    """Codes, or prefixes of codes, that are not checked."""
+    severity: Mapping[str, Severity] = {}
+    """Code → severity that replaces the rule's own."""
+    thresholds: Thresholds = Thresholds()
+    labels: Mapping[str, str] = {}
+    timezone: str = "UTC"
+
+    @property
+    def interval_seconds(self) -> int:
+        """Seconds between two checks."""
+        return interval_seconds(self.interval)
+
+    @property
+    def http_port(self) -> int | None:
+        """The port of plain HTTP; None where it is closed on purpose."""
+        return None if self.ports.http == "closed" else self.ports.http
+
+
+class InvalidSite(ValueError):
+    """A declaration that cannot be used; the message says which entry, which key, and what to write."""
+
+
+_LABEL = re.compile(r"^(?!-)[a-z0-9_-]{1,63}(?<!-)$")
+_INTERVAL = re.compile(r"^([1-9][0-9]{0,4})([smhd])$")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LOCAL = ("localhost", "local", "internal", "localdomain", "home.arpa", "onion")
+
+
+def interval_seconds(text: str) -> int:
+    """Return the seconds of an interval such as `5m`; ValueError if it is none or out of range."""
+    match = _INTERVAL.match(text)
+    if not match:
+        raise ValueError(f"{text!r} is not an interval; write a number and a unit, such as 5m, 1h or 1d")
+    seconds = int(match[1]) * _SECONDS[match[2]]
+    if not SHORTEST_INTERVAL <= seconds <= LONGEST_INTERVAL:
+        raise ValueError(f"{text!r} is out of range; use 1m to 7d")
+    return seconds
+
+
+def host_name(text: str) -> str:
+    """Return a host name as lower-case A-labels (IDNA 2008, RFC 5891); ValueError says why it is none."""
+    shown = text if len(text) <= 80 else text[:77] + "..."
+    if "://" in text or "/" in text:
+        raise ValueError(f"{shown!r} is a URL; write the host name alone")
+    if re.search(r"[\s\x00-\x20\x7f@\\%:?#]", text):
+        raise ValueError(f"{shown!r} has a character that no host name has; write the host name alone")
+    try:
+        name = text.lower() if text.isascii() else idna.encode(text, uts46=True).decode()
+    except idna.IDNAError as error:
+        raise ValueError(f"{shown!r} is not a valid international name: {error}") from error
+    name = name.removesuffix(".").lower()
+    labels = name.split(".")
+    if len(name) > 253 or not all(_LABEL.match(label) for label in labels):
+        raise ValueError(f"{shown!r} is not a host name")
+    if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", labels[-1]):
+        raise ValueError(f"{shown!r} is an address, not a host name; declare it under addresses")
+    if len(labels) < 2 or any(name == local or name.endswith("." + local) for local in _LOCAL):
+        raise ValueError(f"{shown!r} is not a public host name")
+    return name
+
+
+def parse(declaration: str | Mapping[str, Any]) -> Site:
+    """Read one declaration, a bare host name or a mapping; InvalidSite says what is wrong with it."""
+    if isinstance(declaration, str):
+        declaration = {"name": declaration.strip()}
+    if not isinstance(declaration, Mapping):
+        raise InvalidSite(f"a site is a host name or a mapping with the key name, not {_kind(declaration)}")
+    name = declaration.get("name")
+    if not isinstance(name, str) or not name:
+        raise InvalidSite("a site needs the key name, with its host name" + _hint(declaration, "name"))
+    try:
+        return _normalised(msgspec.convert(_scalars_to_lists(declaration), Site))
+    except msgspec.ValidationError as error:
+        raise InvalidSite(f"site {name[:80]!r}: {_explained(str(error))}") from error
+    except ValueError as error:
+        raise InvalidSite(f"site {name[:80]!r}: {error}") from error
+
+
+def parse_all(declarations: Sequence[Any]) -> tuple[list[Site], list[InvalidSite]]:
+    """Read a list of declarations: the sites that can be used, and one error for each that cannot."""
+    sites: list[Site] = []
+    errors: list[InvalidSite] = []
+    for number, declaration in enumerate(declarations, 1):
+        try:
+            site = parse(declaration)
+        except InvalidSite as error:
+            errors.append(InvalidSite(f"entry {number}: {error}"))
+            continue
+        if any(site.name == other.name for other in sites):
+            errors.append(InvalidSite(f"entry {number}: site {site.name!r} is declared twice"))
+            continue
+        sites.append(site)
+    return sites, errors
+
+
+def _normalised(site: Site) -> Site:
+    """Return the site with names as A-labels and every value checked that its type alone does not check."""
+    name = host_name(site.name)
+    hosts = tuple(dict.fromkeys(host_name(host) for host in site.hosts))
+    canonical = host_name(site.canonical) if site.canonical else ""
+    if len(hosts) > MAX_HOSTS:
+        raise ValueError(f"{len(hosts)} hosts are declared; split the site, {MAX_HOSTS} is the most")
+    if canonical and hosts and canonical not in hosts:
+        raise ValueError(f"canonical {canonical!r} is not among the declared hosts {', '.join(hosts)}")
+    interval_seconds(site.interval)
+    for network in site.networks:
+        _network(network)
+    try:
+        zoneinfo.ZoneInfo(site.timezone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"timezone {site.timezone!r} is unknown; write a name such as Europe/Berlin") from error
+    if site.private_ca and "-----BEGIN CERTIFICATE-----" not in site.private_ca:
+        raise ValueError("private_ca holds no PEM certificate")
+    addresses = tuple(_address(text) for text in site.addresses)
+    return msgspec.structs.replace(site, name=name, hosts=hosts, canonical=canonical, addresses=addresses)
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError as error:
+        raise ValueError(f"networks: {text!r} is not a CIDR range such as 10.0.0.0/8 ({error})") from error
+
+
+def _address(text: str) -> str:
+    """Return an address, a CIDR range or a CNAME target in its normal form."""
+    if "/" in text:
+        return str(ipaddress.ip_network(text))
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return host_name(text)
+
+
+def _scalars_to_lists(declaration: Mapping[str, Any]) -> dict[str, Any]:
+    """Allow one value where a list is meant, and a path where a health check is meant."""
+    result = dict(declaration)
+    for key in ("hosts", "addresses", "networks", "disable"):
+        if isinstance(result.get(key), str):
+            result[key] = [result[key]]
+    if isinstance(result.get("health"), str):
+        result["health"] = {"path": result["health"]}
+    for key in ("health", "expect"):
+        value = result.get(key)
+        if isinstance(value, Mapping) and isinstance(value.get("status"), int):
+            result[key] = {**value, "status": [value["status"]]}
+    return result
+
+
+def _explained(message: str) -> str:
+    """Turn msgspec's message into one that names the key first and proposes the likely spelling."""
+    unknown = re.search(r"unknown field `(.+?)`(?: - at `\$\.?(.*?)`)?$", message)
+    if unknown:
+        owner = {"health": Health, "expect": Expect, "ports": Ports, "thresholds": Thresholds}.get(
+            unknown[2] or "", Site
+        )
+        names = list(owner.__struct_fields__)
+        close = difflib.get_close_matches(unknown[1], names, 1)
+        where = f" in {unknown[2]}" if unknown[2] else ""
+        known = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(names)}"
+        return f"unknown key {unknown[1][:80]!r}{where}; {known}"
+    placed = re.match(r"(.*) - at `\$\.?(.*)`$", message)
+    return f"{placed[2]}: {placed[1]}" if placed else message
+
+
+def _hint(declaration: Mapping[str, Any], wanted: str) -> str:
+    close = difflib.get_close_matches(wanted, [str(key) for key in declaration], 1)
+    return f" (found {close[0]!r})" if close and close[0] != wanted else ""
+
+
+def _kind(value: object) -> str:
+    return {list: "a list", int: "a number", float: "a number", type(None): "nothing"}.get(
+        type(value), type(value).__name__
+    )

@@ -1,0 +1,245 @@
+"""A healthy site's evidence, and verbs that break one thing of it."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from padlock import evidence as ev
+from padlock.assess import assess
+from padlock.findings import Finding, Report
+from padlock.rules import RULES, Problem, Unknown
+from padlock.site import parse
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+ADDRESS = "93.184.215.14"
+ADDRESS_6 = "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
+HOSTS = ("example.com", "www.example.com")
+LEAF, INTERMEDIATE, ROOT = "1" * 64, "2" * 64, "3" * 64
+PAGE = "<!doctype html><title>Shop</title><h1>Welcome to the shop</h1>"
+
+
+def change[T: msgspec.Struct](value: T, **fields: Any) -> T:
+    """Return a copy of a frozen value with other fields."""
+    return msgspec.structs.replace(value, **fields)
+
+
+def lookup(name: str, rdtype: str, *records: str, **fields: Any) -> ev.Lookup:
+    """Return an answer; without records it is NODATA."""
+    defaults: dict[str, Any] = {"status": "ok" if records else "nodata", "count": len(records), "ttl": 300}
+    return ev.Lookup(name, rdtype, records=records, **{**defaults, **fields})
+
+
+def host_dns(host: str, *addresses: str, derived: bool = False) -> ev.HostDns:
+    """Return what the resolver says of a host with these addresses."""
+    v4 = [address for address in addresses if ":" not in address]
+    v6 = [address for address in addresses if ":" in address]
+    return ev.HostDns(host, lookup(host, "A", *v4), lookup(host, "AAAA", *v6), derived)
+
+
+def certificate(sha256: str = LEAF, **fields: Any) -> ev.Certificate:
+    """Return a healthy 90-day leaf for both hosts."""
+    defaults: dict[str, Any] = {
+        "subject": "CN=example.com",
+        "issuer": "CN=R11,O=Let's Encrypt,C=US",
+        "serial": "04A1B2",
+        "not_before": NOW - timedelta(days=10),
+        "not_after": NOW + timedelta(days=80),
+        "dns_names": HOSTS,
+        "dns_name_count": 2,
+        "common_name": "example.com",
+        "key": "rsa",
+        "key_bits": 2048,
+        "signature_hash": "sha256",
+        "size": 1200,
+    }
+    return ev.Certificate(sha256, **{**defaults, **fields})
+
+
+def intermediate(**fields: Any) -> ev.Certificate:
+    """Return the issuer of the healthy leaf."""
+    defaults: dict[str, Any] = {
+        "subject": "CN=R11,O=Let's Encrypt,C=US",
+        "issuer": "CN=ISRG Root X1,O=Internet Security Research Group,C=US",
+        "serial": "08",
+        "not_before": NOW - timedelta(days=400),
+        "not_after": NOW + timedelta(days=600),
+        "dns_names": (),
+        "dns_name_count": 0,
+        "common_name": "R11",
+        "is_ca": True,
+    }
+    return certificate(INTERMEDIATE, **{**defaults, **fields})
+
+
+def handshake(host: str, **fields: Any) -> ev.Handshake:
+    """Return a healthy TLS 1.3 handshake."""
+    defaults: dict[str, Any] = {
+        "address": ADDRESS,
+        "port": 443,
+        "sni": host,
+        "protocol": "TLSv1.3",
+        "cipher": "TLS_AES_256_GCM_SHA384",
+        "alpn": "h2",
+        "chain": (LEAF, INTERMEDIATE),
+        "seconds": 0.03,
+    }
+    return ev.Handshake(host, **{**defaults, **fields})
+
+
+def exchange(url: str, **fields: Any) -> ev.Exchange:
+    """Return the answer that a healthy site gives at this URL: a page over HTTPS, a 301 over HTTP."""
+    scheme, rest = url.split("://")
+    host, _, path = rest.partition("/")
+    defaults: dict[str, Any] = {"host": host.split(":")[0], "address": ADDRESS, "purpose": "front", "status": 200}
+    if scheme == "http":
+        defaults |= {"status": 301, "headers": (("location", f"https://{host}/{path}"),)}
+    else:
+        defaults |= {
+            "headers": (("server", "nginx"), ("content-type", "text/html; charset=utf-8")),
+            "body": PAGE,
+            "body_sha256": "a" * 64,
+            "body_size": len(PAGE),
+            "title": "Shop",
+        }
+    defaults["seconds"] = {"connect": 0.01, "tls": 0.02, "first_byte": 0.03, "total": 0.06}
+    return ev.Exchange(url, **{**defaults, **fields})
+
+
+def chain(
+    start: str, *hops: tuple[str, int | None, str | None], end: ev.ChainEnd = "answer", **fields: Any
+) -> ev.Chain:
+    """Return a redirect chain of (url, status, location) hops."""
+    defaults: dict[str, Any] = {"purpose": "front", "final_url": hops[-1][0] if hops else ""}
+    made = tuple(ev.Hop(url, status, location, ADDRESS) for url, status, location in hops)
+    return ev.Chain(start, hops=made, end=end, **{**defaults, **fields})
+
+
+def healthy(declaration: str | Mapping[str, Any] = "example.com") -> ev.Evidence:
+    """Return everything that a healthy site shows: example.com canonical, www redirecting to it, IPv4 only."""
+    site = parse(declaration)
+    exchanges: list[ev.Exchange] = []
+    chains: list[ev.Chain] = []
+    deep = "padlock-probe/path?q=1"
+    for host in HOSTS:
+        moved = () if host == "example.com" else (("location", "https://example.com/"),)
+        exchanges.append(
+            exchange(f"https://{host}/", status=301, headers=moved, body="", title="")
+            if moved
+            else exchange(f"https://{host}/")
+        )
+        exchanges.append(exchange(f"http://{host}/"))
+        exchanges.append(exchange(f"http://{host}/{deep}", purpose="deep"))
+        exchanges.append(
+            exchange(
+                f"https://{host}/",
+                host="padlock-7f3a.invalid",
+                purpose="random_host",
+                status=404,
+                body="no such site",
+                body_sha256="f" * 64,
+                title="404",
+            )
+        )
+        for purpose, path in (("front", ""), ("deep", deep)):
+            target = f"https://{host}/{path}"
+            final = f"https://example.com/{path}"
+            way: list[tuple[str, int | None, str | None]] = [(f"http://{host}/{path}", 301, target)]
+            if moved:
+                way.append((target, 301, final))
+            way.append((final, 200 if purpose == "front" else 404, None))
+            chains.append(chain(f"http://{host}/{path}", *way, purpose=purpose))
+        chains.append(
+            chain(
+                f"https://{host}/",
+                *([(f"https://{host}/", 301, "https://example.com/")] if moved else []),
+                ("https://example.com/", 200, None),
+            )
+        )
+    names = ("ns1.example.net", "ns2.example.net")
+    answers = tuple(
+        ev.NameserverAnswer(
+            name,
+            f"198.41.0.{4 + i}",
+            host,
+            lookup(host, "A", ADDRESS, authoritative=True),
+            lookup(host, "AAAA", authoritative=True),
+        )
+        for i, name in enumerate(names)
+        for host in HOSTS
+    )
+    public = tuple(
+        ev.PublicResolver(resolver, host, lookup(host, "A", ADDRESS), lookup(host, "AAAA"))
+        for resolver in ("1.1.1.1", "8.8.8.8", "9.9.9.9")
+        for host in HOSTS
+    )
+    default = handshake("example.com", sni="")
+    return ev.Evidence(
+        site=site,
+        gathered_at=NOW,
+        dns=ev.Dns(
+            hosts=(host_dns("example.com", ADDRESS), host_dns("www.example.com", ADDRESS, derived=not site.hosts)),
+            zones=(ev.Zone("example.com", HOSTS, names, answers),),
+            public=public,
+            wildcard={"example.com": ()},
+        ),
+        ports=tuple(
+            ev.PortState(host, ADDRESS, port, scheme)
+            for host in HOSTS
+            for port, scheme in ((80, "http"), (443, "https"))
+        ),
+        tls=ev.Tls(
+            handshakes=(*(handshake(host) for host in HOSTS), default),
+            certificates={LEAF: certificate(), INTERMEDIATE: intermediate()},
+            verifications=(
+                ev.Verification(
+                    (LEAF, INTERMEDIATE),
+                    "trusted",
+                    path=("CN=example.com", "CN=R11", "CN=ISRG Root X1"),
+                    path_not_after=NOW + timedelta(days=80),
+                ),
+            ),
+        ),
+        http=ev.Http(tuple(exchanges), tuple(chains)),
+        timings={"dns": 0.02, "tls": 0.05, "http": 0.09, "total": 0.2},
+        vantage={"region": "local", "ipv4": "yes", "ipv6": "yes"},
+    )
+
+
+def outcomes(code: str, evidence: ev.Evidence) -> list[Problem | Unknown]:
+    """Return what one rule says of the evidence, problems and subjects not assessed."""
+    seen = [Problem(*o) if isinstance(o, tuple) else o for o in RULES[code].check(evidence.site, evidence)]
+    return [outcome for outcome in seen if isinstance(outcome, (Problem, Unknown))]
+
+
+def report(evidence: ev.Evidence) -> Report:
+    """Return the whole judgement."""
+    return assess(evidence)
+
+
+def codes(evidence: ev.Evidence) -> list[str]:
+    """Return the codes of all findings, the worst first."""
+    return [finding.code for finding in assess(evidence).findings]
+
+
+def fires(code: str, evidence: ev.Evidence) -> Finding:
+    """Return the rule's first finding; fails where it stays silent."""
+    found = [finding for finding in assess(evidence).findings if finding.code == code]
+    assert found, f"{code} stayed silent; findings: {codes(evidence)}"
+    return found[0]
+
+
+def silent(code: str, evidence: ev.Evidence) -> None:
+    """Fail where the rule fires, or could not look."""
+    judged = assess(evidence)
+    assert code not in [finding.code for finding in judged.findings], fires(code, evidence)
+    assert code not in [entry.code for entry in judged.not_assessed], judged.not_assessed
+
+
+def unassessed(code: str, evidence: ev.Evidence) -> str:
+    """Return why the rule could not look; fails where it fires or passes."""
+    judged = assess(evidence)
+    assert code not in [finding.code for finding in judged.findings]
+    reasons = [entry.reason for entry in judged.not_assessed if entry.code == code]
+    assert reasons, f"{code} passed"
+    return reasons[0]
