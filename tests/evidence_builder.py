@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from padlock import evidence as ev
@@ -16,6 +16,7 @@ ADDRESS = "93.184.215.14"
 ADDRESS_6 = "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
 HOSTS = ("example.com", "www.example.com")
 LEAF, INTERMEDIATE, ROOT = "1" * 64, "2" * 64, "3" * 64
+PORTS: tuple[tuple[int, Literal["http", "https"]], ...] = ((80, "http"), (443, "https"))
 PAGE = "<!doctype html><title>Shop</title><h1>Welcome to the shop</h1>"
 
 
@@ -46,7 +47,7 @@ def certificate(sha256: str = LEAF, **fields: Any) -> ev.Certificate:
         "not_before": NOW - timedelta(days=10),
         "not_after": NOW + timedelta(days=80),
         "dns_names": HOSTS,
-        "dns_name_count": 2,
+        "dns_name_count": len(fields.get("dns_names", HOSTS)),
         "common_name": "example.com",
         "key": "rsa",
         "key_bits": 2048,
@@ -183,11 +184,7 @@ def healthy(declaration: str | Mapping[str, Any] = "example.com") -> ev.Evidence
             public=public,
             wildcard={"example.com": ()},
         ),
-        ports=tuple(
-            ev.PortState(host, ADDRESS, port, scheme)
-            for host in HOSTS
-            for port, scheme in ((80, "http"), (443, "https"))
-        ),
+        ports=tuple(ev.PortState(host, ADDRESS, port, scheme) for host in HOSTS for port, scheme in PORTS),
         tls=ev.Tls(
             handshakes=(*(handshake(host) for host in HOSTS), default),
             certificates={LEAF: certificate(), INTERMEDIATE: intermediate()},
@@ -204,6 +201,113 @@ def healthy(declaration: str | Mapping[str, Any] = "example.com") -> ev.Evidence
         timings={"dns": 0.02, "tls": 0.05, "http": 0.09, "total": 0.2},
         vantage={"region": "local", "ipv4": "yes", "ipv6": "yes"},
     )
+
+
+def with_host(evidence: ev.Evidence, host: str, **fields: Any) -> ev.Evidence:
+    """Return the evidence with other fields of what the resolver says of one host."""
+    assert evidence.dns
+    hosts = tuple(change(each, **fields) if each.host == host else each for each in evidence.dns.hosts)
+    return change(evidence, dns=change(evidence.dns, hosts=hosts))
+
+
+def with_zone(evidence: ev.Evidence, **fields: Any) -> ev.Evidence:
+    """Return the evidence with other fields of the zone."""
+    assert evidence.dns
+    return change(evidence, dns=change(evidence.dns, zones=(change(evidence.dns.zones[0], **fields),)))
+
+
+def with_port(evidence: ev.Evidence, scheme: str, kind: ev.FailureKind, **fields: Any) -> ev.Evidence:
+    """Return the evidence with a scheme's ports failing that way, seen twice, at every host and address."""
+    failed = {"failure": ev.Failure(kind), "confirmed": True, **fields}
+    states = tuple(change(s, **failed) if s.scheme == scheme else s for s in evidence.ports or ())
+    return change(evidence, ports=states)
+
+
+def with_address(evidence: ev.Evidence, address: str = ADDRESS_6, host: str = "example.com") -> ev.Evidence:
+    """Return the evidence with a second, healthy address of one host."""
+    assert evidence.dns
+    assert evidence.ports
+    assert evidence.tls
+    assert evidence.http
+    found = evidence.dns.host(host)
+    assert found
+    grown = with_host(
+        evidence,
+        host,
+        **(
+            {"aaaa": lookup(host, "AAAA", *found.aaaa.records, address)}
+            if ":" in address
+            else {"a": lookup(host, "A", *found.a.records, address)}
+        ),
+    )
+    states = tuple(change(s, address=address) for s in evidence.ports if (s.host, s.address) == (host, ADDRESS))
+    looks = tuple(
+        change(look, address=address)
+        for look in evidence.tls.handshakes
+        if (look.host, look.address) == (host, ADDRESS)
+    )
+    exchanges = tuple(
+        change(e, address=address) for e in evidence.http.exchanges if (e.host, e.address) == (host, ADDRESS)
+    )
+    return change(
+        grown,
+        ports=evidence.ports + states,
+        tls=change(evidence.tls, handshakes=evidence.tls.handshakes + looks),
+        http=change(evidence.http, exchanges=evidence.http.exchanges + exchanges),
+    )
+
+
+def with_leaf(evidence: ev.Evidence, **fields: Any) -> ev.Evidence:
+    """Return the evidence with other fields of the leaf."""
+    assert evidence.tls
+    leaf = certificate(**fields)
+    return change(evidence, tls=change(evidence.tls, certificates={**evidence.tls.certificates, LEAF: leaf}))
+
+
+def with_trust(evidence: ev.Evidence, status: ev.TrustStatus, **fields: Any) -> ev.Evidence:
+    """Return the evidence with another verdict on every chain."""
+    assert evidence.tls
+    default: dict[str, Any] = {"path": (), "path_not_after": None}
+    looks = tuple(change(look, status=status, **{**default, **fields}) for look in evidence.tls.verifications)
+    return change(evidence, tls=change(evidence.tls, verifications=looks))
+
+
+def with_handshakes(
+    evidence: ev.Evidence, host: str = "", address: str = "", *, sni: bool = True, **fields: Any
+) -> ev.Evidence:
+    """Return the evidence with other fields of the handshakes with (or without) SNI, all or one host's, address's."""
+    assert evidence.tls
+    looks = tuple(
+        change(look, **fields)
+        if bool(look.sni) == sni and host in ("", look.host) and address in ("", look.address)
+        else look
+        for look in evidence.tls.handshakes
+    )
+    return change(evidence, tls=change(evidence.tls, handshakes=looks))
+
+
+def with_exchange(evidence: ev.Evidence, url: str, address: str = "", **fields: Any) -> ev.Evidence:
+    """Return the evidence with other fields of what is asked under a URL, at every address or at one."""
+    assert evidence.http
+    found = [e for e in evidence.http.exchanges if e.url == url and e.purpose != "random_host"]
+    assert found, url
+    changed = {id(e): change(e, **fields) for e in found if address in ("", e.address)}
+    exchanges = tuple(changed.get(id(e), e) for e in evidence.http.exchanges)
+    return change(evidence, http=change(evidence.http, exchanges=exchanges))
+
+
+def with_exchanges(evidence: ev.Evidence, *more: ev.Exchange) -> ev.Evidence:
+    """Return the evidence with more exchanges."""
+    assert evidence.http
+    return change(evidence, http=change(evidence.http, exchanges=evidence.http.exchanges + more))
+
+
+def with_chains(evidence: ev.Evidence, *chains: ev.Chain) -> ev.Evidence:
+    """Return the evidence with these redirect chains in the place of those with the same start."""
+    assert evidence.http
+    starts = {each.start for each in chains}
+    kept = tuple(each for each in evidence.http.chains if each.start not in starts)
+    return change(evidence, http=change(evidence.http, chains=kept + chains))
 
 
 def outcomes(code: str, evidence: ev.Evidence) -> list[Problem | Unknown]:

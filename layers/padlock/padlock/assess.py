@@ -1,11 +1,11 @@
 """Evidence → Report: apply every rule, purely, with the clock that the evidence carries."""
 
+import shlex
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
-from padlock import checklist
+from padlock import causes, checklist
 from padlock.evidence import Evidence
-from padlock.findings import CertificateSummary, Finding, NotAssessed, Report, Severity, Status, StepStatus
+from padlock.findings import CertificateSummary, Finding, NotAssessed, Report, Severity, Status, StepStatus, host_of
 from padlock.rules import RULES, NotApplicable, Problem, Rule, Unknown
 from padlock.rules._rule import Outcome
 from padlock.site import Site
@@ -26,7 +26,7 @@ def assess(evidence: Evidence) -> Report:
         unknown = [outcome for outcome in seen if isinstance(outcome, Unknown)]
         absent = [outcome for outcome in seen if isinstance(outcome, NotApplicable)]
         findings += [_finding(rule, problem, evidence.site) for problem in problems]
-        not_assessed += [NotAssessed(rule.code, outcome.subject, outcome.reason) for outcome in unknown]
+        not_assessed += [NotAssessed(rule.code, unseen.subject, unseen.reason, unseen.whole) for unseen in unknown]
         blocking = [outcome for outcome in unknown if not outcome.partial]
         outcomes[rule.code] = (
             "fail" if problems else "unknown" if blocking else "not applicable" if absent else "pass"
@@ -39,7 +39,7 @@ def assess(evidence: Evidence) -> Report:
         checked_at=evidence.gathered_at,
         status=_status(evidence, findings, outcomes),
         findings=tuple(findings),
-        causes=(),
+        causes=causes.infer(findings),
         checklist=checklist.record(outcomes, steps, findings, reasons),
         not_assessed=tuple(not_assessed),
         timings=evidence.timings,
@@ -56,11 +56,13 @@ def _disabled(site: Site, code: str) -> bool:
 
 def _apply(rule: Rule, evidence: Evidence) -> list[Outcome]:
     if getattr(evidence, rule.reads, None) is None:
-        return [Unknown(evidence.site.name, evidence.incomplete or f"no evidence of {rule.reads} was gathered")]
+        reason = evidence.incomplete or f"no evidence of {rule.reads} was gathered"
+        return [Unknown(evidence.site.name, reason, whole=True)]
     try:
         return [Problem(*seen) if isinstance(seen, tuple) else seen for seen in rule.check(evidence.site, evidence)]
     except Exception as error:  # noqa: BLE001 — a fault of ours is never a finding, and never ends a run
-        return [Unknown(evidence.site.name, f"a fault of Padlock's in this check: {type(error).__name__}: {error}")]
+        reason = f"a fault of Padlock's in this check: {type(error).__name__}: {error}"
+        return [Unknown(evidence.site.name, reason, whole=True)]
 
 
 def _finding(rule: Rule, problem: Problem, site: Site) -> Finding:
@@ -72,24 +74,26 @@ def _finding(rule: Rule, problem: Problem, site: Site) -> Finding:
         observed=problem.observed,
         expected=problem.expected,
         impact=rule.impact,
-        remediation=remediation.replace("{host}", host_of(problem.subject)).replace("{subject}", problem.subject),
+        remediation=remediation.replace("{host}", shlex.quote(host_of(problem.subject))),  # people paste it
         reference=rule.reference,
         step=rule.steps[0] if rule.steps else None,
+        summary=rule.summary,
     )
 
 
-def host_of(subject: str) -> str:
-    """Return the host that stands first in a subject: `host`, `host at address`, or a URL."""
-    if "://" in subject:
-        return urlsplit(subject).hostname or subject
-    return subject.split(" ", 1)[0]
-
-
 def _status(evidence: Evidence, findings: list[Finding], outcomes: dict[str, StepStatus]) -> Status:
-    if not findings and (evidence.incomplete or "pass" not in outcomes.values()):
-        return "inconclusive"
     worst = min(findings, key=lambda finding: finding.severity.rank, default=None)
+    if worst is None and (evidence.incomplete or "pass" not in outcomes.values()):
+        return "inconclusive"
+    # A site whose HTTPS nobody saw, for no fault of its own, is not "ok" because its DNS is.
+    if (worst is None or worst.severity is not Severity.ERROR) and not _https_seen(evidence):
+        return "inconclusive"
     return worst.severity.value if worst else "ok"
+
+
+def _https_seen(evidence: Evidence) -> bool:
+    """Return whether any host answered over TLS."""
+    return evidence.tls is not None and any(handshake.chain for handshake in evidence.tls.named())
 
 
 def _certificates(evidence: Evidence) -> Iterable[CertificateSummary]:

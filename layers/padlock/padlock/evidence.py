@@ -46,7 +46,18 @@ class Failure(msgspec.Struct, frozen=True):
         return self.kind in OURS
 
 
-type Rcode = Literal["ok", "nodata", "nxdomain", "servfail", "refused", "timeout", "truncated", "loop", "malformed"]
+type Rcode = Literal[
+    "ok",
+    "nodata",
+    "nxdomain",
+    "servfail",  # also every other error code; Lookup.detail names it
+    "refused",
+    "timeout",
+    "truncated",
+    "loop",
+    "malformed",
+    "not_asked",  # nothing was sent: not a vetted address, or no route from here; nothing about the server
+]
 
 
 class Lookup(msgspec.Struct, frozen=True):
@@ -234,7 +245,7 @@ class Handshake(msgspec.Struct, frozen=True):
     """TLSv1.3 and so on."""
     cipher: str = ""
     alpn: str = ""
-    """h2, http/1.1, or empty."""
+    """What is spoken to a visitor that offers both: h2 or http/1.1; empty: that was not learned."""
     chain: tuple[str, ...] = ()
     """Digests of the certificates sent, the leaf first."""
     chain_truncated: bool = False
@@ -275,7 +286,7 @@ class Exchange(msgspec.Struct, frozen=True):
     url: str
     """As asked: scheme, host, port unless it is the scheme's, path and query."""
     host: str
-    """The Host header sent."""
+    """The name in the Host header sent, without a port."""
     address: str
     purpose: Purpose
     """`front` /, `health` the health path, `deep` a path with a query that nothing owns, `random_host` the
@@ -291,8 +302,13 @@ class Exchange(msgspec.Struct, frozen=True):
     body_size: int = 0
     truncated: bool = False
     title: str = ""
+    found: tuple[str, ...] = ()
+    """Which of the declared texts (expect.contains, health.contains) stand anywhere in what was read, beyond the
+    16 KB too."""
     seconds: Mapping[str, float] = {}
-    """Phases connect, tls, first_byte, total."""
+    """Phases connect, tls, first_byte, total; no connect and tls where a connection was used again."""
+    confirmed: bool = False
+    """The failure, or a status of 500 and above, was seen twice."""
 
     def header(self, name: str) -> str | None:
         """Return the first value of a header, by its lower-case name."""
@@ -361,10 +377,10 @@ class Evidence(msgspec.Struct, frozen=True):
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """The hosts that are judged: the declared ones and the derived siblings that exist."""
-        if self.dns is None:
-            return self.site.hosts or (self.site.name,)
-        return tuple(h.host for h in self.dns.hosts if not h.derived or h.exists)
+        """The hosts that are judged: the declared ones, looked up or not, and the derived siblings that exist."""
+        declared = self.site.hosts or (self.site.name,)
+        found = [h.host for h in self.dns.hosts if not h.derived or h.exists] if self.dns else []
+        return (*found, *(host for host in declared if host not in found))
 
 
 def encode(evidence: Evidence) -> bytes:

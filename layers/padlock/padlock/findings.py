@@ -4,6 +4,7 @@ import enum
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -43,6 +44,8 @@ class Finding(msgspec.Struct, frozen=True):
     """Where the rule comes from: an RFC's section, the checklist's step."""
     step: int | None
     """Step of the checklist, 1 to 18; None: beyond it."""
+    summary: str = ""
+    """The problem in two to six words, for subjects of mails and headings."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -56,6 +59,8 @@ class NotAssessed(msgspec.Struct, frozen=True):
     code: str
     subject: str
     reason: str
+    whole: bool = False
+    """It could look at nothing of the site, whatever the subject."""
 
 
 class Cause(msgspec.Struct, frozen=True):
@@ -109,3 +114,13 @@ class CertificateSummary(msgspec.Struct, frozen=True):
     issuer: str
     serial: str
     not_after: datetime
+
+
+def host_of(subject: str) -> str:
+    """Return the host that stands first in a subject: `host`, `host at address`, or a URL."""
+    if "://" not in subject:
+        return subject.split(" ", 1)[0]
+    try:
+        return urlsplit(subject).hostname or subject
+    except ValueError:
+        return subject

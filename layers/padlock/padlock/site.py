@@ -150,6 +150,15 @@ def host_name(text: str) -> str:
     return name
 
 
+def key_of(declaration: str | Mapping[str, Any]) -> str:
+    """Return the name under which a declaration's results are kept: its host, or ASCII where the name is none."""
+    raw = declaration if isinstance(declaration, str) else str(declaration.get("name") or "")
+    try:
+        return host_name(raw.strip())
+    except ValueError:
+        return raw.strip().encode("unicode_escape").decode()[:200] or "(no name)"
+
+
 def parse(declaration: str | Mapping[str, Any]) -> Site:
     """Read one declaration, a bare host name or a mapping; InvalidSite says what is wrong with it."""
     if isinstance(declaration, str):

@@ -1,5 +1,8 @@
 """Where the checker looks from: its resolvers, trust anchors and what the operator allows."""
 
+import ipaddress
+from collections.abc import Mapping
+
 import msgspec
 
 type Endpoint = tuple[str, int]
@@ -23,3 +26,34 @@ class Vantage(msgspec.Struct, frozen=True):
     deadline: float = 30.0
     """Seconds of wall clock for one site."""
     region: str = "local"
+
+
+def from_environment(environment: Mapping[str, str]) -> Vantage:
+    """Return the vantage point of a deployed function, as its stack's parameters set it; ValueError for a wrong one.
+
+    Where the operator names resolvers of their own, public ones are not asked: such names need not exist outside.
+    """
+    resolvers = tuple(endpoint(text) for text in _listed(environment.get("RESOLVERS", "")))
+    return Vantage(
+        resolvers=resolvers,
+        public_resolvers=() if resolvers else PUBLIC_RESOLVERS,
+        networks=tuple(str(ipaddress.ip_network(text)) for text in _listed(environment.get("ALLOWED_NETWORKS", ""))),
+        region=environment.get("AWS_REGION", "local"),
+    )
+
+
+def endpoint(text: str) -> Endpoint:
+    """Read `IP`, `IP:PORT` or `[IPv6]:PORT`; ValueError where it is none."""
+    address, port = text, "53"
+    if text.startswith("[") and "]" in text:
+        address, _, rest = text[1:].partition("]")
+        port = rest.removeprefix(":") or port
+    elif text.count(":") == 1:
+        address, _, port = text.partition(":")
+    if not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise ValueError(f"{text!r} has no port from 1 to 65535; write 192.0.2.1, 192.0.2.1:5353 or [2001:db8::1]:53")
+    return str(ipaddress.ip_address(address)), int(port)
+
+
+def _listed(text: str) -> list[str]:
+    return [entry.strip() for entry in text.split(",") if entry.strip()]

@@ -32,6 +32,8 @@ class Unknown(msgspec.Struct, frozen=True):
     reason: str
     partial: bool = False
     """The rest of what the rule asks was seen, so that the checklist's step need not stay open."""
+    whole: bool = False
+    """Nothing of the site could be looked at; the subject is only the site's name."""
 
 
 class NotApplicable(msgspec.Struct, frozen=True):
@@ -58,7 +60,7 @@ class Rule(msgspec.Struct, frozen=True):
     """Two to six words, for subjects of mails and headings."""
     impact: str
     remediation: str
-    """What to do; `{host}` and `{subject}` are filled in."""
+    """What to do; `{host}` is filled in, quoted for a shell."""
     reference: str
     check: Check
 

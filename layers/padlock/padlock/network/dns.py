@@ -1,0 +1,270 @@
+"""DNS over UDP and TCP (RFC 1035, RFC 7766): one question to one server, and a resolver that remembers.
+
+Messages are handled one by one, as dnspython's own resolver raises NoNameservers alike for truncation, SERVFAIL,
+REFUSED and CNAME loops, and does not retry without EDNS. Each datagram has a socket of its own, connected: the kernel
+drops what other addresses send, and reports a closed port at once.
+"""
+
+import asyncio
+import errno
+import os
+import secrets
+import socket
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import dns.exception
+import msgspec
+
+from padlock.network.dns_message import BADVERS, FORMERR, NOTIMP, Question, Reply, Status, encode, failed, read
+from padlock.network.limits import CNAMES, DNS_ATTEMPTS, DNS_OUTSTANDING, DNS_SECONDS, DNS_TOTAL_SECONDS
+from padlock.network.vantage import Endpoint
+
+RESOLV_CONF = Path("/etc/resolv.conf")
+_NO_EDNS = (FORMERR, NOTIMP, BADVERS)
+_NO_ROUTE = (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EACCES, errno.EPERM)
+_DATAGRAM = 65_535
+
+
+async def ask(endpoint: Endpoint, question: Question, attempts: int = DNS_ATTEMPTS) -> Reply:
+    """Ask one server one question; every failure is a Reply.
+
+    The first try uses EDNS; after an error that means "no EDNS", or silence, as from firewalls that drop it, the next
+    try goes without.
+    """
+    started = time.monotonic()
+    reply = failed(question, "timeout")
+    try:
+        async with asyncio.timeout(DNS_TOTAL_SECONDS):
+            for attempt in range(attempts):
+                reply = await _attempt(endpoint, question, edns=attempt == 0)
+                if reply.status != "timeout":
+                    break
+    except TimeoutError:
+        reply = failed(question, "timeout", f"no answer in {DNS_TOTAL_SECONDS:g} s")
+    return msgspec.structs.replace(reply, seconds=round(time.monotonic() - started, 4))
+
+
+async def _attempt(endpoint: Endpoint, question: Question, *, edns: bool) -> Reply:
+    reply = await _over_udp(endpoint, question, edns=edns)
+    if edns and (reply.rcode in _NO_EDNS or reply.status == "malformed"):
+        edns = False
+        reply = await _over_udp(endpoint, question, edns=False)
+    if reply.truncated:
+        return await _over_tcp(endpoint, question, edns=edns)
+    return reply
+
+
+async def _over_udp(endpoint: Endpoint, question: Question, *, edns: bool) -> Reply:
+    identifier = secrets.randbelow(65536)
+    ignored = 0
+    try:
+        wire = encode(question, identifier, edns=edns)
+    except dns.exception.DNSException as error:
+        return failed(question, "malformed", f"this is no DNS name: {error}")
+    try:
+        connected = _connected(endpoint)
+    except OSError as error:
+        return failed(question, *_unsent(endpoint, error))
+    loop = asyncio.get_running_loop()
+    with connected:
+        try:
+            async with asyncio.timeout(DNS_SECONDS):
+                await loop.sock_sendall(connected, wire)
+                while True:
+                    reply = read(await loop.sock_recv(connected, _DATAGRAM), question, identifier)
+                    if reply is not None:
+                        return reply
+                    ignored += 1
+        except TimeoutError:
+            forged = f"; {ignored} answers to another question were ignored" if ignored else ""
+            return failed(question, "timeout", f"no answer in {DNS_SECONDS:g} s{forged}")
+        except ConnectionRefusedError:
+            return failed(question, "timeout", f"nothing listens at {endpoint[0]} port {endpoint[1]}")
+        except OSError as error:
+            return failed(question, "timeout", f"{endpoint[0]}: {error.strerror}")
+
+
+def _connected(endpoint: Endpoint) -> socket.socket:
+    family = socket.AF_INET6 if ":" in endpoint[0] else socket.AF_INET
+    connected = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        connected.setblocking(False)
+        connected.connect(endpoint)
+    except OSError:
+        connected.close()
+        raise
+    return connected
+
+
+def _unsent(endpoint: Endpoint, error: OSError) -> tuple[Status, str]:
+    if error.errno in _NO_ROUTE:
+        return "not_asked", f"no route to {endpoint[0]} from this vantage point"
+    return "not_asked", f"nothing could be sent to {endpoint[0]}: {error.strerror or error}"
+
+
+async def _over_tcp(endpoint: Endpoint, question: Question, *, edns: bool) -> Reply:
+    """Ask again over TCP what did not fit a datagram."""
+    identifier = secrets.randbelow(65536)
+    wire = encode(question, identifier, edns=edns)
+    writer: asyncio.StreamWriter | None = None
+    try:
+        async with asyncio.timeout(DNS_SECONDS):
+            reader, writer = await asyncio.open_connection(*endpoint)
+            writer.write(len(wire).to_bytes(2) + wire)
+            size = int.from_bytes(await reader.readexactly(2))
+            reply = read(await reader.readexactly(size), question, identifier)
+    except TimeoutError:
+        return failed(
+            question, "truncated", f"the answer does not fit a datagram, and TCP port {endpoint[1]} is silent"
+        )
+    except (OSError, EOFError) as error:
+        number = getattr(error, "errno", None)  # asyncio puts words of its own in the place of strerror
+        reason = os.strerror(number) if number else "closed before an answer"
+        return failed(question, "truncated", f"the answer does not fit a datagram, and TCP fails: {reason}")
+    finally:
+        if writer:
+            writer.transport.abort()
+    return reply or failed(question, "malformed", "the answer over TCP belongs to another question")
+
+
+class Direct:
+    """Asks servers by their address, one run's questions at most so many at once.
+
+    A server that has been silent is not waited for again, so that a dead one costs one timeout however many questions
+    there are for it.
+    """
+
+    def __init__(self) -> None:
+        self._silent: set[Endpoint] = set()
+        self._outstanding = asyncio.Semaphore(DNS_OUTSTANDING)
+
+    async def ask(self, endpoint: Endpoint, question: Question, attempts: int = DNS_ATTEMPTS) -> Reply:
+        """Ask one server one question."""
+        async with self._outstanding:
+            if endpoint in self._silent:
+                return failed(question, "timeout", "silent to the question before")
+            reply = await ask(endpoint, question, attempts)
+        if reply.status == "timeout":
+            self._silent.add(endpoint)
+        return reply
+
+
+class Resolver:
+    """Asks the operator's recursive resolvers; one object per run, as it remembers each answer for good."""
+
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+        self.endpoints = tuple(endpoints)
+        self.random_label = f"padlock-{secrets.token_hex(6)}"
+        """A label that nobody has published, the same for the whole run."""
+        self._answers: dict[tuple[str, str], asyncio.Task[Reply]] = {}
+        self._silent: set[Endpoint] = set()
+        self._plain: set[Endpoint] = set()
+        """Resolvers that answered only once EDNS was left out."""
+        self._outstanding = asyncio.Semaphore(DNS_OUTSTANDING)
+
+    async def lookup(self, name: str, rdtype: str) -> Reply:
+        """Return the answer, with CNAMEs followed to their end even where the resolver leaves that to us."""
+        reply = await self._remembered(name, rdtype)
+        if reply.status == "servfail" and rdtype in ("A", "AAAA") and not reply.cnames:
+            return await self._explained(reply)
+        while reply.is_partial:
+            reply = _joined(reply, await self._remembered(reply.cnames[-1], rdtype))
+        return reply
+
+    async def _explained(self, reply: Reply) -> Reply:
+        """Walk the CNAMEs of a failed lookup one by one: resolvers answer SERVFAIL to a loop, or a long chain."""
+        name = reply.name
+        cnames: list[str] = []
+        while len(cnames) < CNAMES:
+            step = await self._remembered(name, "CNAME")
+            if step.status != "ok":
+                break
+            name = step.records[0]
+            cnames.append(name)
+            if name == reply.name or name in cnames[:-1]:
+                detail = f"the CNAME chain returns to {name}"
+                return msgspec.structs.replace(reply, status="loop", cnames=tuple(cnames), detail=detail)
+        return msgspec.structs.replace(reply, cnames=tuple(cnames))
+
+    async def _remembered(self, name: str, rdtype: str) -> Reply:
+        key = name.lower(), rdtype
+        if key not in self._answers:
+            self._answers[key] = asyncio.create_task(self._asked(Question(name, rdtype)))
+        # A caller that is cancelled must not take the answer away from the others that wait for it.
+        return await asyncio.shield(self._answers[key])
+
+    async def _asked(self, question: Question) -> Reply:
+        """Ask the resolvers in turn until one answers; SERVFAIL may be one resolver's own trouble."""
+        started = time.monotonic()
+        reply = failed(question, "not_asked", "no resolver is configured")
+        try:
+            async with self._outstanding, asyncio.timeout(DNS_TOTAL_SECONDS):
+                for _ in range(1 if self._silent.issuperset(self.endpoints) else DNS_ATTEMPTS):
+                    # A dead resolver costs its timeout once: those that were silent come last.
+                    for endpoint in sorted(self.endpoints, key=self._silent.__contains__):
+                        latest = await self._one(endpoint, question)
+                        if latest.status in ("ok", "nodata", "nxdomain", "loop"):
+                            return _timed(latest, started)
+                        reply = _telling(reply, latest)
+        except TimeoutError:
+            if reply.status == "not_asked":
+                reply = failed(question, "timeout", f"no answer in {DNS_TOTAL_SECONDS:g} s")
+        return _timed(reply, started)
+
+    async def _one(self, endpoint: Endpoint, question: Question) -> Reply:
+        reply = await _attempt(endpoint, question, edns=not {endpoint} & (self._silent | self._plain))
+        if reply.status == "timeout":
+            self._silent.add(endpoint)
+        elif endpoint in self._silent:
+            self._silent.discard(endpoint)
+            self._plain.add(endpoint)
+        return reply
+
+
+def _joined(reply: Reply, rest: Reply) -> Reply:
+    """Return the answer of a chain's first part, carried on with the answer for its last target."""
+    cnames = (*reply.cnames, *rest.cnames)
+    ttls = [ttl for ttl in (reply.ttl, rest.ttl) if ttl is not None]
+    joined = msgspec.structs.replace(
+        rest,
+        name=reply.name,
+        cnames=cnames[:CNAMES],
+        ttl=min(ttls, default=None),
+        direct=False,
+        seconds=reply.seconds + rest.seconds,
+    )
+    if reply.name in cnames or len(set(cnames)) < len(cnames):
+        return msgspec.structs.replace(
+            joined, status="loop", records=(), count=0, detail=f"the CNAME chain returns to {cnames[-1]}"
+        )
+    if len(cnames) > CNAMES:
+        return msgspec.structs.replace(joined, status="servfail", detail=f"the CNAME chain is longer than {CNAMES}")
+    return joined
+
+
+def _telling(one: Reply, other: Reply) -> Reply:
+    """Return the failure that tells more: any message over silence, silence over nothing sent."""
+    order = ("not_asked", "timeout", "malformed", "refused", "truncated", "servfail")
+    return other if order.index(other.status) >= order.index(one.status) else one
+
+
+def _timed(reply: Reply, started: float) -> Reply:
+    return msgspec.structs.replace(reply, seconds=round(time.monotonic() - started, 4))
+
+
+def system_endpoints(text: str) -> tuple[Endpoint, ...]:
+    """Return the resolvers that the text of /etc/resolv.conf names; this host's own where it names none."""
+    lines = (line.split() for line in text.splitlines())
+    named = tuple((words[1], 53) for words in lines if len(words) > 1 and words[0] == "nameserver")
+    return named[:3] or (("127.0.0.1", 53),)
+
+
+def system_resolver() -> Resolver:
+    """Return a resolver that asks what the operating system asks."""
+    try:
+        text = RESOLV_CONF.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    return Resolver(system_endpoints(text))

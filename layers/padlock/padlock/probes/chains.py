@@ -1,0 +1,120 @@
+"""Redirects as a browser follows them (checklist steps 7, 11 and 16; RFC 9110 section 15.4), each hop vetted anew.
+
+What was fetched anyway is not fetched again. A loop is tried a second time with the cookies that it sets: browsers
+send them, and some sites loop only without.
+"""
+
+import asyncio
+from http.cookiejar import CookieJar
+from typing import Literal
+
+import msgspec
+
+from padlock.evidence import Chain, ChainEnd, Exchange, Failure, Hop
+from padlock.network.failure import printable
+from padlock.network.limits import HEADER_VALUE_KEPT, REDIRECTS
+from padlock.probes.cookies import header, keep, new_jar
+from padlock.probes.http import ask_once
+from padlock.probes.run import Answer, Run
+from padlock.probes.urls import Malformed, Refused, Url, resolve
+
+REDIRECT = (301, 302, 303, 307, 308)
+_ADDRESSES_TRIED = 3
+"""Of a target, before it counts as unreachable."""
+
+
+async def follow(run: Run, start: Url, purpose: Literal["front", "health", "deep"]) -> None:
+    """Record where a start URL leads; until it is known, that it was cut off."""
+    cut_off: tuple[ChainEnd, str, str] = ("failure", str(start), "deadline")
+    hops: list[Hop] = []
+    run.record_chain(_chain(start, purpose, hops, cut_off))
+    try:
+        chain = _chain(start, purpose, hops, await _walk(run, start, hops, None))
+    except asyncio.CancelledError:
+        run.record_chain(_chain(start, purpose, hops, cut_off))
+        raise
+    run.record_chain(chain)
+    if chain.end not in ("loop", "too_long"):
+        return
+    hops = []
+    again = _chain(start, purpose, hops, await _walk(run, start, hops, new_jar()))
+    if again.end in ("loop", "too_long"):
+        run.record_chain(msgspec.structs.replace(chain, confirmed=True))
+    elif again.end == "answer":
+        told = again.detail or "only with the cookies that it sets; without them it loops"
+        run.record_chain(msgspec.structs.replace(again, detail=told))
+
+
+def _chain(
+    start: Url, purpose: Literal["front", "health", "deep"], hops: list[Hop], ended: tuple[ChainEnd, str, str]
+) -> Chain:
+    end, final, detail = ended
+    return Chain(str(start), purpose, tuple(hops), end, printable(final, HEADER_VALUE_KEPT), printable(detail))
+
+
+async def _walk(run: Run, start: Url, hops: list[Hop], jar: CookieJar | None) -> tuple[ChainEnd, str, str]:
+    """Follow redirects from a start URL, adding to `hops`; return how it ends, where, and why."""
+    visited: set[tuple[str, str]] = set()
+    url = start
+    for _ in range(REDIRECTS + 1):
+        cookies = header(jar, url) if jar is not None else ""
+        if (str(url), cookies) in visited:
+            return "loop", str(url), f"it comes back to {url}"
+        visited.add((str(url), cookies))
+        try:
+            answer = await _answer(run, url, cookies if jar is not None else None)
+        except Refused as refused:
+            return "refused", str(url), str(refused)
+        if jar is not None:
+            keep(jar, url, answer.cookies)
+        seen = answer.exchange
+        shown = printable(", ".join(answer.locations), HEADER_VALUE_KEPT) if answer.locations else None
+        hops.append(Hop(str(url), seen.status, shown, seen.address))
+        if seen.status is None:
+            return "failure", str(url), _told(seen.failure)
+        if seen.status not in REDIRECT:
+            return "answer", str(url), _told(seen.failure)
+        try:
+            url = resolve(url, _location(answer), run.site, run.hosts)
+        except Refused as refused:
+            return "refused", shown or "", str(refused)
+        except Malformed as malformed:
+            return "malformed", shown or "", str(malformed)
+    return "too_long", str(url), f"more than {REDIRECTS} redirects"
+
+
+def _location(answer: Answer) -> str:
+    """Return the one Location; Malformed where there is none, or several that differ."""
+    different = dict.fromkeys(answer.locations)
+    if len(different) > 1:
+        raise Malformed(f"{len(different)} different Location headers")
+    if not different:
+        raise Malformed(f"a {answer.exchange.status} without a Location header")
+    return next(iter(different))
+
+
+async def _answer(run: Run, url: Url, cookies: str | None) -> Answer:
+    """Return the first answer of the URL's addresses, or what the first of them did instead of answering."""
+    answers: list[Answer] = []
+    for address in (await run.addresses(url.host))[:_ADDRESSES_TRIED]:
+        answer = await _fetch(run, url, address, cookies)
+        if answer.exchange.status is not None:
+            return answer
+        answers.append(answer)
+    unresolved = Exchange(str(url), url.host, "", "hop", Failure("unreachable", f"{url.host} does not resolve"))
+    return answers[0] if answers else Answer(unresolved)
+
+
+async def _fetch(run: Run, url: Url, address: str, cookies: str | None) -> Answer:
+    """Return an exchange that was announced, or have it now; with cookies it is no other probe's business."""
+    if cookies is not None:
+        return await ask_once(run, url, address, "hop", (("Cookie", cookies),) if cookies else ())
+    waiting = run.announced(url, address)
+    if waiting is None:
+        waiting = run.expect(url, address, "hop")
+        run.settle(await ask_once(run, url, address, "hop"))
+    return await waiting
+
+
+def _told(failure: Failure | None) -> str:
+    return f"{failure.kind} {failure.detail}".strip() if failure else ""

@@ -1,0 +1,159 @@
+"""What DNS says of a site's hosts (checklist steps 1 and 2)."""
+
+import asyncio
+import ipaddress
+from collections.abc import Sequence
+
+import msgspec
+
+from padlock.evidence import HostDns, Lookup, PublicResolver, Zone
+from padlock.network.addresses import refusal
+from padlock.network.dns import Direct, Resolver, system_resolver
+from padlock.network.dns_message import Question, Reply
+from padlock.network.vantage import Endpoint, Vantage
+from padlock.probes.nameservers import Prober, lookup_of
+from padlock.site import Site
+
+type Surroundings = tuple[tuple[Zone, ...], tuple[PublicResolver, ...], dict[str, tuple[str, ...]], dict[str, Lookup]]
+"""The fields zones, public, wildcard and targets of padlock.evidence.Dns."""
+
+
+def resolver_of(vantage: Vantage) -> Resolver:
+    """Return the vantage point's resolver, with an empty memory: use it for one run of one site."""
+    return Resolver(vantage.resolvers) if vantage.resolvers else system_resolver()
+
+
+async def resolve_host(
+    resolver: Resolver, host: str, *, derived: bool = False, allowed: Sequence[str] = ()
+) -> HostDns:
+    """Look up a host's addresses, and vet each of them; `allowed` are CIDR ranges beyond the public ones."""
+    a, aaaa = await asyncio.gather(resolver.lookup(host, "A"), resolver.lookup(host, "AAAA"))
+    named = ((address, refusal(address, allowed)) for address in a.records + aaaa.records)
+    refused = {address: block for address, block in named if block}
+    return HostDns(host, lookup_of(a), lookup_of(aaaa), derived, refused)
+
+
+def sibling_of(name: str) -> str:
+    """Return the host that visitors take for the same site: with www, or without."""
+    bare = name.removeprefix("www.")
+    return bare if bare != name and "." in bare else f"www.{name}"
+
+
+async def siblings(resolver: Resolver, site: Site, allowed: Sequence[str] = ()) -> tuple[HostDns, ...]:
+    """Return the declared hosts' addresses; without a declaration the name's and its www or apex sibling's."""
+    if site.hosts:
+        return tuple(await asyncio.gather(*(resolve_host(resolver, host, allowed=allowed) for host in site.hosts)))
+    name, sibling, _ = await asyncio.gather(
+        resolve_host(resolver, site.name, allowed=allowed),
+        resolve_host(resolver, sibling_of(site.name), derived=True, allowed=allowed),
+        _beside_www(resolver, site.name),
+    )
+    if sibling.exists and await _exists_by_wildcard(resolver, name, sibling):
+        return name, _without_addresses(sibling)
+    return name, sibling
+
+
+async def random_beside(resolver: Resolver, host: str) -> tuple[Reply, Reply]:
+    """Look up a name that nobody published, beside a host: its addresses come from a wildcard (RFC 4592)."""
+    name = f"{resolver.random_label}.{host.partition('.')[2]}"
+    return await asyncio.gather(resolver.lookup(name, "A"), resolver.lookup(name, "AAAA"))
+
+
+async def _beside_www(resolver: Resolver, name: str) -> tuple[Reply, Reply]:
+    return await random_beside(resolver, max(name, sibling_of(name), key=len))
+
+
+async def _exists_by_wildcard(resolver: Resolver, name: HostDns, sibling: HostDns) -> bool:
+    """Whether the sibling has no records of its own. At an apex even so it is a host that visitors use."""
+    www, bare = (sibling, name) if len(sibling.host) > len(name.host) else (name, sibling)
+    if not _equal(www, await random_beside(resolver, www.host)):
+        return False  # www has records of its own, so that the name above exists too (RFC 4592 section 2.2.2)
+    if not await _is_below_apex(resolver, bare.host):
+        return False
+    return _equal(sibling, await random_beside(resolver, sibling.host))
+
+
+async def _is_below_apex(resolver: Resolver, name: str) -> bool:
+    """Whether the name is certainly no zone's apex: a CNAME stands there, or another zone's SOA answers for it."""
+    reply = await resolver.lookup(name, "NS")
+    return bool(reply.cnames) or (reply.status in ("nodata", "nxdomain") and reply.zone not in ("", name))
+
+
+def _equal(host: HostDns, other: tuple[Reply, Reply]) -> bool:
+    a, aaaa = other
+    if host.a.cnames or a.cnames:  # the target's addresses may rotate, the target does not
+        return host.a.cnames[:1] == a.cnames[:1]
+    return host.addresses == a.records + aaaa.records
+
+
+def _without_addresses(sibling: HostDns) -> HostDns:
+    detail = "exists only by a DNS wildcard, as every other name beside it does"
+    absent = {"status": "nodata", "records": (), "count": 0, "cnames": (), "detail": detail}
+    a, aaaa = (msgspec.structs.replace(lookup, **absent) for lookup in (sibling.a, sibling.aaaa))
+    return msgspec.structs.replace(sibling, a=a, aaaa=aaaa, refused={})
+
+
+async def surroundings(
+    resolver: Resolver, vantage: Vantage, site: Site, hosts: Sequence[HostDns], allowed: Sequence[str] = ()
+) -> Surroundings:
+    """Ask everyone else who may know the hosts: authoritative servers, public resolvers, a wildcard, CNAME targets.
+
+    Nothing that probes an address needs to wait for it.
+    """
+    known = [host for host in hosts if not _is_absent_sibling(host)]
+    direct = Direct()
+    return await asyncio.gather(
+        Prober(resolver, direct, vantage.nameserver_port, allowed).zones(known),
+        _public(direct, vantage.public_resolvers, known),
+        _wildcard(resolver, site.name),
+        _targets(resolver, site.addresses),
+    )
+
+
+def _is_absent_sibling(host: HostDns) -> bool:
+    absent = ("nodata", "nxdomain")
+    return host.derived and host.a.status in absent and host.aaaa.status in absent
+
+
+async def _public(
+    direct: Direct, resolvers: Sequence[Endpoint], hosts: Sequence[HostDns]
+) -> tuple[PublicResolver, ...]:
+    pairs = [(resolver, host.host) for resolver in resolvers for host in hosts]
+    return tuple(await asyncio.gather(*(_public_answer(direct, resolver, host) for resolver, host in pairs)))
+
+
+async def _public_answer(direct: Direct, resolver: Endpoint, host: str) -> PublicResolver:
+    # One try each: they are never required, and where port 53 is closed outwards they would hold up every run.
+    a, aaaa = await asyncio.gather(
+        direct.ask(resolver, Question(host, "A"), attempts=1),
+        direct.ask(resolver, Question(host, "AAAA"), attempts=1),
+    )
+    return PublicResolver(resolver[0], host, lookup_of(a), lookup_of(aaaa))
+
+
+async def _wildcard(resolver: Resolver, name: str) -> dict[str, tuple[str, ...]]:
+    """Return the addresses of a random name beside the www host."""
+    a, aaaa = await _beside_www(resolver, name)
+    return {name: a.records + aaaa.records}
+
+
+async def _targets(resolver: Resolver, declared: Sequence[str]) -> dict[str, Lookup]:
+    """Return the addresses, of both families, of each declared CNAME target."""
+    names = [text for text in declared if not _is_network(text)]
+    found = await asyncio.gather(*(resolve_host(resolver, name) for name in names))
+    return {
+        name: msgspec.structs.replace(
+            host.a if host.a.records or not host.aaaa.records else host.aaaa,
+            records=host.addresses,
+            count=host.a.count + host.aaaa.count,
+        )
+        for name, host in zip(names, found, strict=True)
+    }
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True

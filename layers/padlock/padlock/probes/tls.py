@@ -1,0 +1,162 @@
+"""Ports and TLS of one address (checklist steps 3, 8 and 10): what visitors meet, and every certificate they may see.
+
+A failure is looked at again at once. Handshakes beside the main one learn what it cannot: whether h2 is spoken (the
+HTTP client speaks only HTTP/1.1), and the other certificate of a server with both an RSA and an ECDSA one.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Literal
+
+import msgspec
+
+from padlock.evidence import Handshake, PortState
+from padlock.network import limits
+from padlock.network.connection import Connection, Session
+from padlock.network.failure import NetworkFailure, banner
+from padlock.network.tls import TLS_RECORDS, Offer
+from padlock.probes.certificates import digest, parse
+from padlock.probes.issuers import download
+from padlock.probes.run import CUT_OFF, Run, failure_of
+from padlock.probes.trust import verify_completing
+
+_MAY_BE_PLAIN = ("timeout", "closed", "reset")
+"""How a server without TLS may take a ClientHello."""
+
+
+@asynccontextmanager
+async def reach(run: Run, host: str, address: str, scheme: Literal["http", "https"]) -> AsyncIterator[Connection]:
+    """Open what a visitor's browser opens, looking twice before it counts as broken; NetworkFailure if it is."""
+    port = run.port(scheme)
+    seen = PortState(host, address, port, scheme)
+    run.ports.setdefault((host, address, port), msgspec.structs.replace(seen, failure=CUT_OFF))
+    failure = NetworkFailure("internal")
+    for _ in range(2):
+        async with AsyncExitStack() as stack:
+            try:
+                connection = await stack.enter_async_context(run.connection(host, address, port))
+            except NetworkFailure as error:
+                failure = error
+                run.record_port(msgspec.structs.replace(seen, failure=failure_of(failure)))
+                if failure_of(failure).is_ours:
+                    break
+                continue
+            run.record_port(msgspec.structs.replace(seen, connect_seconds=round(connection.connect_seconds, 4)))
+            try:
+                if scheme == "https":
+                    await _shake(run, connection, host)
+            except NetworkFailure as error:
+                failure = error
+                continue
+            yield connection
+            return
+    if scheme == "https" and failure.kind in _MAY_BE_PLAIN and failure.detail != "connect":
+        failure = await _explained(run, host, address, failure)
+    raise failure
+
+
+async def without_name(run: Run, host: str, connection: Connection) -> bool:
+    """Shake hands without SNI, which shows the server's default certificate; False where it refuses."""
+    try:
+        await connection.start_tls("")
+    except NetworkFailure as failure:
+        run.record_handshake(_handshake(run, connection, host, "", failure))
+        return False
+    run.record_handshake(_handshake(run, connection, host, ""))
+    return True
+
+
+async def other_certificates(run: Run, host: str, address: str) -> None:
+    """Look at the RSA and the ECDSA certificate, of which most servers have one, and learn whether h2 is spoken."""
+    seen = await asyncio.gather(*(_offer(run, host, address, offer) for offer in ("rsa", "ecdsa")))
+    if not any(seen) and run.is_open(host, address, "https"):
+        await _offer(run, host, address, "h2")
+
+
+def also_seen(run: Run, host: str, connection: Connection) -> None:
+    """Keep a handshake beside the main one, should it show another leaf."""
+    run.more_handshakes.append(_handshake(run, connection, host, host))
+
+
+async def _offer(run: Run, host: str, address: str, offer: Offer) -> bool:
+    """Try one offer; that a server has nothing for it is no observation."""
+    try:
+        async with run.connection(host, address, run.port("https")) as connection:
+            session = await connection.start_tls(host, offer)
+            also_seen(run, host, connection)
+    except NetworkFailure:
+        return False
+    place = host, address, run.port("https")
+    run.alpn[place] = "h2" if "h2" in (session.alpn, run.alpn.get(place)) else "http/1.1"
+    return True
+
+
+async def _shake(run: Run, connection: Connection, host: str) -> None:
+    """Shake hands as browsers do, and record it either way."""
+    key = host, connection.address, connection.port, host
+    run.handshakes.setdefault(key, Handshake(host, connection.address, connection.port, host, failure=CUT_OFF))
+    try:
+        await connection.start_tls(host)
+    except NetworkFailure as failure:
+        run.record_handshake(_handshake(run, connection, host, host, failure))
+        raise
+    run.record_handshake(_handshake(run, connection, host, host))
+
+
+def _handshake(
+    run: Run, connection: Connection, host: str, sni: str, failure: NetworkFailure | None = None
+) -> Handshake:
+    session = connection.session or Session("", "", "", (), 0.0)
+    return Handshake(
+        host,
+        connection.address,
+        connection.port,
+        sni,
+        failure=failure_of(failure) if failure else None,
+        protocol=session.protocol,
+        cipher=session.cipher,
+        chain=_observed(run, session.chain),
+        chain_truncated=len(session.chain) > limits.CERTIFICATES,
+        # To ask is common and harmless; where the handshake then fails it was a demand.
+        client_certificate=failure is not None and session.asks_for_certificate,
+        seconds=round(session.seconds, 4),
+    )
+
+
+def _observed(run: Run, chain: tuple[bytes, ...]) -> tuple[str, ...]:
+    """Keep certificates, have their chain verified once, and return their digests."""
+    digests = tuple(digest(der) for der in chain[: limits.CERTIFICATES])
+    for key, der in zip(digests, chain, strict=False):
+        if key not in run.certificates:
+            run.certificates[key] = parse(der)
+    if digests and digests not in run.verifications:
+        run.verifications[digests] = None
+        run.spawn(_verify(run, digests, chain))
+    return digests
+
+
+async def _verify(run: Run, digests: tuple[str, ...], chain: tuple[bytes, ...]) -> None:
+    look = await verify_completing(chain, run.trusted, lambda url: download(run, url))
+    run.verifications[digests] = msgspec.structs.replace(look, chain=digests)
+
+
+async def _explained(run: Run, host: str, address: str, failure: NetworkFailure) -> NetworkFailure:
+    """Return the failure as not_tls, and record it so, where the port answers to plain HTTP or greets by itself."""
+    octets = await _greeting(run, host, address)
+    key = host, address, run.port("https"), host
+    if not octets or octets[0] in TLS_RECORDS or key not in run.handshakes:
+        return failure
+    named = NetworkFailure("not_tls", banner(octets))
+    run.record_handshake(msgspec.structs.replace(run.handshakes[key], failure=failure_of(named)))
+    return named
+
+
+async def _greeting(run: Run, host: str, address: str) -> bytes:
+    port = run.port("https")
+    try:
+        async with asyncio.timeout(limits.BANNER_SECONDS), run.connection(host, address, port) as connection:
+            await connection.write(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode(), "banner")
+            return (await connection.read("banner"))[: limits.BANNER_BYTES]
+    except (NetworkFailure, TimeoutError):
+        return b""

@@ -1,0 +1,199 @@
+"""Whether clients trust a chain: OpenSSL's own path building, trusted certificates first (RFC 5280 section 6).
+
+Each distinct chain is verified once, at the time of the evidence. No strict flags and no security level: what
+browsers accept is trusted here, weak keys and signatures have a rule of their own.
+"""
+
+import functools
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import certifi
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+from OpenSSL import crypto
+
+from padlock.evidence import TrustStatus, Verification
+from padlock.network.failure import printable
+from padlock.probes.certificates import digest, load, parse, serves_web
+
+type Fetch = Callable[[str], Awaitable[bytes]]
+"""URL → body; empty where it cannot be had."""
+
+_NO_CHECK_TIME = 0x200000
+"""X509_V_FLAG_NO_CHECK_TIME, which pyOpenSSL does not name."""
+_FETCHES = 2
+_NOT_VALID_YET, _EXPIRED = 9, 10
+_SELF_SIGNED, _UNKNOWN_ROOT = 18, 19
+_NO_ISSUER = (2, 20, 21)
+_WEAK = (66, 67, 68)
+"""Codes of X509_STORE_CTX_get_error(3)."""
+
+
+class Anchors(msgspec.Struct, frozen=True):
+    """The trust anchors of one run."""
+
+    now: datetime
+    public: tuple[crypto.X509, ...]
+    """The public roots and the operator's own."""
+    private: tuple[crypto.X509, ...] = ()
+    """The site's."""
+
+
+def anchors(now: datetime, ca_file: str = "", private_ca: str = "") -> Anchors:
+    """Return the anchors that hold at a time; ValueError or OSError where a PEM file or text is none."""
+    own = _of_pem(Path(ca_file).read_bytes()) if ca_file else ()
+    return Anchors(now, (*_public_roots(), *own), _of_pem(private_ca.encode()) if private_ca else ())
+
+
+def verify(chain: Sequence[bytes], trusted: Anchors) -> Verification:
+    """Verify one chain as sent (DER, the leaf first) without asking anybody for what is missing."""
+    digests = tuple(digest(der) for der in chain)
+    try:
+        certificates = [crypto.load_certificate(crypto.FILETYPE_ASN1, der) for der in chain]
+        leaf = load(chain[0])
+    except (crypto.Error, ValueError) as error:
+        return Verification(digests, "invalid", detail=printable(f"a certificate cannot be parsed: {error}"))
+    look = _look(certificates, trusted)
+    if look.status == "trusted" and not serves_web(leaf):
+        detail = "the certificate's extended key usage does not allow web servers"
+        look = msgspec.structs.replace(look, status="invalid", detail=detail)
+    return msgspec.structs.replace(look, chain=digests)
+
+
+async def verify_completing(chain: Sequence[bytes], trusted: Anchors, fetch: Fetch) -> Verification:
+    """Verify one chain, and where its issuer was not sent, see whether it verifies with the one that AIA names."""
+    first = verify(chain, trusted)
+    look, sent = first, list(chain)
+    for _ in range(_FETCHES):
+        missing = _without_issuer(sent) if look.status == "unknown_issuer" and look.missing_issuer else b""
+        urls = [url for url in parse(missing).ca_issuers if url.startswith("http://")] if missing else []
+        found = _of_bundle(await fetch(urls[0])) if urls else []
+        if not found:
+            break
+        sent += found
+        look = verify(sent, trusted)
+    if look.status == first.status or look.status not in ("trusted", "expired"):
+        return first
+    status: TrustStatus = "incomplete" if look.status == "trusted" else look.status
+    return msgspec.structs.replace(
+        look,
+        chain=first.chain,
+        status=status,
+        detail=first.detail if status == "incomplete" else look.detail,
+        missing_issuer=first.missing_issuer,
+    )
+
+
+def _look(certificates: Sequence[crypto.X509], trusted: Anchors) -> Verification:
+    """Verify, and again without the clock where only the clock was wrong."""
+    try:
+        return _verified(certificates, trusted, "trusted", at=trusted.now)
+    except crypto.X509StoreContextError as error:
+        code, depth, text = error.errors
+        shown = f"{text} (certificate {depth + 1} of the path)"
+        subject, issuer = _names(error.certificate)
+    if code in (_EXPIRED, _NOT_VALID_YET):
+        try:
+            timeless = _verified(certificates, trusted, "expired", at=None)
+        except crypto.X509StoreContextError:
+            return Verification((), "invalid", detail=shown)
+        return msgspec.structs.replace(timeless, detail=shown)
+    if code == _SELF_SIGNED:
+        return Verification((), "self_signed", detail=shown)
+    if code == _UNKNOWN_ROOT:
+        return Verification((), "unknown_issuer", detail=f"{shown}: {subject}")
+    if code in _NO_ISSUER:
+        return Verification((), "unknown_issuer", detail=f"{shown}: {subject}", missing_issuer=issuer)
+    return Verification((), "weak" if code in _WEAK else "invalid", detail=shown)
+
+
+def _verified(
+    certificates: Sequence[crypto.X509], trusted: Anchors, status: TrustStatus, at: datetime | None
+) -> Verification:
+    """Return the path that OpenSSL finds; its X509StoreContextError says why there is none."""
+    context = crypto.X509StoreContext(_store(trusted, at), certificates[0], certificates[1:])
+    path = [_der(certificate) for certificate in context.get_verified_chain()]
+    read = [load(der) for der in path]
+    return Verification(
+        (),
+        status,
+        path=tuple(printable(certificate.subject.rfc4514_string()) for certificate in read),
+        path_not_after=min(certificate.not_valid_after_utc for certificate in read),
+        private=path[-1] in [_der(certificate) for certificate in trusted.private],
+    )
+
+
+def _store(trusted: Anchors, at: datetime | None) -> crypto.X509Store:
+    # A store for each look (0.2 ms): OpenSSL keeps the first time that a store was given and ignores later ones.
+    store = crypto.X509Store()
+    for certificate in (*trusted.public, *trusted.private):
+        store.add_cert(certificate)
+    if trusted.private:
+        store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)  # a site may name its intermediate, or its leaf
+    if at is None:
+        store.set_flags(_NO_CHECK_TIME)
+    else:
+        store.set_time(at.astimezone(UTC))
+    return store
+
+
+def _names(certificate: crypto.X509) -> tuple[str, str]:
+    """Return subject and issuer of the certificate that verification stopped at; empty where OpenSSL names none."""
+    try:
+        shown = parse(_der(certificate))
+    except crypto.Error:
+        return "", ""
+    return shown.subject, shown.issuer
+
+
+def _der(certificate: crypto.X509) -> bytes:
+    return crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
+
+
+def _without_issuer(chain: Sequence[bytes]) -> bytes:
+    """Return the certificate that the path from the leaf ends in: the one whose issuer is not among the chain."""
+    read = [load(der) for der in chain]
+    at = 0
+    for _ in read:
+        above = next((i for i, other in enumerate(read) if i != at and other.subject == read[at].issuer), None)
+        if above is None:
+            return chain[at]
+        at = above
+    return b""
+
+
+def _of_bundle(data: bytes) -> list[bytes]:
+    """Return the certificates of a caIssuers answer: DER, PEM or a PKCS #7 bundle (RFC 5280 section 4.2.2.1)."""
+    readers: tuple[Callable[[bytes], list[x509.Certificate]], ...] = (
+        lambda der: [x509.load_der_x509_certificate(der)],
+        x509.load_pem_x509_certificates,
+        pkcs7.load_der_pkcs7_certificates,
+        pkcs7.load_pem_pkcs7_certificates,
+    )
+    for reader in readers:
+        try:
+            return [certificate.public_bytes(Encoding.DER) for certificate in reader(data)]
+        except ValueError:
+            continue
+    return []
+
+
+@functools.cache
+def _public_roots() -> tuple[crypto.X509, ...]:
+    return _of_pem(Path(certifi.where()).read_bytes())
+
+
+@functools.lru_cache(maxsize=64)
+def _of_pem(data: bytes) -> tuple[crypto.X509, ...]:
+    """Return the certificates of a PEM bundle; ValueError where there is none, or a broken one."""
+    blocks = re.findall(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", data, re.DOTALL)
+    if not blocks:
+        raise ValueError("no PEM certificate is in it")
+    try:
+        return tuple(crypto.load_certificate(crypto.FILETYPE_PEM, block) for block in blocks)
+    except crypto.Error as error:
+        raise ValueError(f"a certificate in it cannot be parsed: {error}") from error

@@ -1,0 +1,159 @@
+"""What HTTP answered, as the rules over HTTP read it: per host and address, and why an answer is missing."""
+
+from collections.abc import Callable, Iterator, Mapping
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+import msgspec
+
+from padlock.evidence import Chain, Evidence, Exchange, Failure, Handshake, Http, Purpose
+from padlock.rules._rule import Outcome, Problem, Unknown
+from padlock.rules._subjects import Scheme, explained, not_seen, ports, spread, unseen
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+BODY_KEPT = 16_384
+"""Octets of a body that the evidence keeps; a text that is not in them may still be in the rest."""
+_PROBER_ONLY = {"cf-mitigated", "x-amzn-waf-action", "x-vercel-mitigated"}
+"""Headers of challenges that a browser passes and a checker does not."""
+_AFTER_TLS = frozenset({"timeout", "reset", "closed", "protocol_error"})
+
+
+class Look(msgspec.Struct, frozen=True):
+    """The answers of one host to one request, per address."""
+
+    seen: Mapping[str, Exchange]
+    missed: Mapping[str, str]
+    """Address → why it gave no answer; the address is empty where the host was not asked at all."""
+
+
+def split(url: str) -> SplitResult | None:
+    """Return a URL's parts; None where it is none (text from outside may be anything)."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL in lower case, empty where there is none."""
+    parts = split(url)
+    return (parts.hostname or "").removesuffix(".") if parts else ""
+
+
+def target(url: str, location: str | None) -> str:
+    """Return the URL that a Location leads to from `url`, without its fragment; empty where there is none."""
+    if not location:
+        return ""
+    try:
+        return urljoin(url, location).partition("#")[0]
+    except ValueError:
+        return ""
+
+
+def path_of(url: str) -> str:
+    """Return the path and query of a URL."""
+    parts = split(url)
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "") if parts else ""
+
+
+def handshake(evidence: Evidence, host: str, address: str) -> Handshake | None:
+    """Return the first handshake that a visitor of the host has with an address."""
+    named = evidence.tls.named() if evidence.tls else iter(())
+    return next((h for h in named if h.host == host and h.address == address), None)
+
+
+def asked(evidence: Evidence, host: str, purpose: Purpose, scheme: Scheme) -> tuple[Exchange, ...]:
+    """Return the requests to one host, one per address."""
+    made = evidence.http.of(purpose, scheme) if evidence.http else iter(())
+    return tuple(exchange for exchange in made if exchange.host == host)
+
+
+def look(evidence: Evidence, host: str, purpose: Purpose = "front", scheme: Scheme = "https") -> Look:
+    """Return what one host answered, and why some of its addresses did not."""
+    seen: dict[str, Exchange] = {}
+    missed: dict[str, str] = {}
+    for exchange in asked(evidence, host, purpose, scheme):
+        shaken = handshake(evidence, host, exchange.address) if scheme == "https" else None
+        if shaken and shaken.client_certificate:
+            missed[exchange.address] = "the server demands a client certificate"
+        elif exchange.status is not None:
+            seen[exchange.address] = exchange
+        else:
+            missed[exchange.address] = _failed(exchange.failure)
+    for state in ports(evidence, host, scheme):
+        if state.failure and state.address not in seen:
+            missed[state.address] = f"port {state.port}: {explained(state.failure)}"
+    if not seen and not missed:
+        missed[""] = unseen(evidence, host) or evidence.incomplete or f"it was not asked over {scheme.upper()}"
+    return Look(seen, missed)
+
+
+def judge_each(host: str, looked: Look, judge: Callable[[Exchange], Problem | Unknown | None]) -> Iterator[Outcome]:
+    """Yield the problems of a host's answers, merged over its addresses, and what could not be judged."""
+    faults: dict[str, Problem] = {}
+    missed = dict(looked.missed)
+    for address, exchange in looked.seen.items():
+        outcome = judge(exchange)
+        if isinstance(outcome, Problem):
+            faults[address] = outcome
+        elif isinstance(outcome, Unknown):
+            missed[address] = outcome.reason
+    judged = [address for address in looked.seen if address not in missed]
+    yield from spread(host, faults, judged)
+    yield from not_seen(host, missed, judged)
+
+
+def blocked(exchange: Exchange) -> str:
+    """Return why an answer is meant for the checker alone; empty where visitors get it too."""
+    if any(name in _PROBER_ONLY for name, _ in exchange.headers):
+        return "the checker was answered with a challenge that only browsers pass"
+    if exchange.status in (403, 429):
+        return f"the checker was answered {exchange.status}: it may be blocked where visitors are not"
+    return ""
+
+
+def hung(evidence: Evidence, host: str, exchange: Exchange) -> str:
+    """Return how a server failed to answer HTTP although TLS worked; empty where it answered or TLS is at fault."""
+    failure = exchange.failure
+    if exchange.status is not None or failure is None or failure.kind not in _AFTER_TLS:
+        return ""
+    shaken = handshake(evidence, host, exchange.address)
+    if shaken is None or shaken.failure or shaken.client_certificate or failure.detail in ("connect", "tls"):
+        return ""
+    return _failed(failure)
+
+
+def cut(exchange: Exchange) -> bool:
+    """Whether the evidence holds only the beginning of the body."""
+    return exchange.body_size > BODY_KEPT or exchange.truncated or exchange.failure is not None
+
+
+def chain_from(http: Http, url: str) -> Chain | None:
+    """Return the redirect chain that starts at a URL."""
+    return next((chain for chain in http.chains if chain.start == url), None)
+
+
+def final(http: Http, exchange: Exchange) -> Exchange | Unknown:
+    """Return the answer at which an exchange's redirects end, itself where it is no redirect."""
+    if exchange.status not in REDIRECTS:
+        return exchange
+    chain = chain_from(http, exchange.url)
+    if chain is None or chain.end != "answer" or not chain.hops:
+        ended = f"{chain.end.replace('_', ' ')} {chain.detail}".strip() if chain else "they were not followed"
+        return Unknown(exchange.url, f"its redirects lead to no answer: {ended}")
+    last = chain.hops[-1]
+    if target(chain.start, chain.hops[0].location) != target(exchange.url, exchange.header("location")):
+        return Unknown(exchange.url, "it redirects elsewhere than the host's other addresses, and was not followed")
+    answers = [e for e in http.exchanges if e.url == last.url and e.status == last.status]
+    answers.sort(key=lambda answer: answer.address != last.address)
+    return answers[0] if answers else Unknown(exchange.url, "the answer at the end of its redirects was not kept")
+
+
+def _failed(failure: Failure | None) -> str:
+    """Return why there is no answer; a failure after the connection opened names its phase."""
+    if failure is None:
+        return "no answer was recorded"
+    if failure.is_ours or failure.kind in ("refused", "unreachable") or failure.detail in ("", "connect"):
+        return explained(failure)
+    return f"{failure.kind.replace('_', ' ')} ({failure.detail})"

@@ -1,0 +1,151 @@
+"""Subjects of findings, and the words that all rules share: which address is odd, why nothing was seen, dates.
+
+A fault that all addresses of a host share is one finding about the host; a fault of some of them names each odd one
+as `host at address`. Subjects stay the same from run to run.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from padlock.evidence import Evidence, Failure, HostDns, PortState
+from padlock.findings import Severity
+from padlock.rules._rule import Problem, Unknown
+
+type Scheme = Literal["https", "http"]
+SCHEMES: tuple[Scheme, ...] = ("https", "http")
+
+SHOWN = 20
+"""Items of a list that a text names; the rest is counted."""
+
+KINDS: Mapping[str, str] = {
+    "refused": "the connection is refused: nothing listens there",
+    "timeout": "no answer to the connection: a firewall drops it, or the machine is off",
+    "reset": "the connection is reset while it opens: a firewall rejects it, or a proxy has no backend",
+    "unreachable": "the network reports that it cannot be reached",
+    "no_route": "this vantage point has no route of that kind",
+    "not_vetted": "the address may not be connected to, nothing was sent",
+    "deadline": "the time for this site ran out before it was looked at",
+    "internal": "a fault of Padlock's",
+}
+
+
+def listed(items: Iterable[str], limit: int = SHOWN) -> str:
+    """Return `a, b and c`, at most `limit` items and then how many more there are."""
+    names = list(items)
+    if len(names) > limit:
+        return f"{', '.join(names[:limit])} and {len(names) - limit} more"
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def quoted(text: str, limit: int = 120) -> str:
+    """Return text from outside in quotes, on one line and short."""
+    shown = " ".join(text.split())
+    return f'"{shown if len(shown) <= limit else shown[: limit - 3] + "..."}"'
+
+
+def moment(when: datetime) -> str:
+    """Return a date and time in UTC, to the minute."""
+    return when.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def span(time: timedelta) -> str:
+    """Return a length of time in its largest sensible unit, rounded down: `3 days`, `1 hour`."""
+    seconds = int(abs(time).total_seconds())
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= 2 * size or (unit != "day" and seconds >= size):
+            count = seconds // size
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return "less than a minute"
+
+
+def place(host: str, address: str) -> str:
+    """Return the subject of one address of a host."""
+    return f"{host} at {address}"
+
+
+def spread(host: str, faults: Mapping[str, Problem], looked: Collection[str]) -> Iterator[Problem]:
+    """Yield one finding about the host if all addresses looked at have a fault, otherwise one for each odd address.
+
+    `faults` is address → problem; the problems' subjects are ignored.
+    """
+    if not faults:
+        return
+    if not set(looked) <= set(faults):
+        for address, fault in faults.items():
+            yield _about(fault, place(host, address), fault.observed, fault.severity)
+        return
+    texts: dict[str, list[str]] = {}
+    for address, fault in faults.items():
+        texts.setdefault(fault.observed, []).append(address)
+    observed = "; ".join(f"{text} (at {listed(addresses)})" for text, addresses in texts.items())
+    own = [fault.severity for fault in faults.values()]
+    # None stands for the rule's own severity, which is the worst that its cases have.
+    worst = None if None in own else min((s for s in own if s), key=lambda s: s.rank)
+    leading = next(fault for fault in faults.values() if fault.severity == worst)
+    yield _about(leading, host, observed, worst)
+
+
+def _about(fault: Problem, subject: str, observed: str, severity: Severity | None) -> Problem:
+    return Problem(subject, observed, fault.expected, severity, fault.remediation)
+
+
+def resolved(evidence: Evidence, host: str) -> HostDns | None:
+    """Return what DNS says of a host, if anything was gathered of it."""
+    return evidence.dns.host(host) if evidence.dns else None
+
+
+def unseen(evidence: Evidence, host: str) -> str:
+    """Return why no address of a host can be looked at; empty where one can."""
+    dns = resolved(evidence, host)
+    if dns is None:
+        return "it was not looked up" if evidence.dns else ""
+    if not dns.addresses:
+        return "it does not resolve"
+    if set(dns.addresses) <= set(dns.refused):
+        return "it resolves only to addresses that may not be connected to"
+    return ""
+
+
+def ports(evidence: Evidence, host: str, scheme: Scheme) -> tuple[PortState, ...]:
+    """Return the states of a host's port, one per address."""
+    return tuple(state for state in evidence.ports or () if state.host == host and state.scheme == scheme)
+
+
+def closed(state: PortState) -> bool:
+    """Whether a port is known to be closed; what was seen once is known only where a packet said so."""
+    failure = state.failure
+    return failure is not None and not failure.is_ours and (state.confirmed or failure.kind == "refused")
+
+
+def unsure(state: PortState) -> str:
+    """Return why a port's state is not known; empty where it is known to be open or closed."""
+    if state.failure is None or closed(state):
+        return ""
+    return explained(state.failure) + ("" if state.failure.is_ours else "; seen once only")
+
+
+def broken_ipv6(evidence: Evidence, host: str) -> tuple[PortState, ...]:
+    """Return the IPv6 ports that are closed while the same port is open over IPv4."""
+    found: list[PortState] = []
+    for scheme in SCHEMES:
+        states = ports(evidence, host, scheme)
+        if any(":" not in state.address and state.failure is None for state in states):
+            found += [state for state in states if ":" in state.address and closed(state)]
+    return tuple(found)
+
+
+def explained(failure: Failure) -> str:
+    """Return a failed connection in words."""
+    return KINDS.get(failure.kind) or " ".join(filter(None, [failure.kind.replace("_", " "), failure.detail]))
+
+
+def not_seen(host: str, reasons: Mapping[str, str], looked: Collection[str]) -> Iterator[Unknown]:
+    """Yield why addresses (address → reason) were not seen: one for the host if none was looked at."""
+    if not reasons:
+        return
+    if not looked:
+        yield Unknown(host, "; ".join(dict.fromkeys(reasons.values())))
+        return
+    for address, reason in reasons.items():
+        yield Unknown(place(host, address), reason, partial=True)

@@ -1,0 +1,90 @@
+"""Bodies as text: charsets, codings that nobody asked for, titles."""
+
+import gzip
+import time
+import zlib
+
+import pytest
+from padlock.network.http import Response
+from padlock.network.limits import BODY_BYTES
+from padlock.probes.text import decoded, title
+
+
+def page(body: bytes, *headers: tuple[str, str]) -> Response:
+    """Return a response with this body."""
+    return Response(200, headers, body)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        ("Grüße".encode(), "text/html"),
+        ("Grüße".encode("latin-1"), "text/html; charset=ISO-8859-1"),
+        ("Grüße".encode("cp1252"), 'text/html; charset="windows-1252"'),
+        ("Grüße".encode("utf-16"), "text/html; charset=utf-16"),
+        (b'<meta charset="latin-1">' + "Grüße".encode("latin-1"), "text/html"),
+    ],
+)
+def test_the_charset_is_the_declared_one(body: bytes, content_type: str) -> None:
+    """The header comes first, then a meta element, then UTF-8."""
+    assert decoded(page(body, ("content-type", content_type))).endswith("Grüße")
+
+
+@pytest.mark.parametrize("charset", ["punycode", "idna", "unicode_escape", "utf-7", "zip", "no-such", "x" * 99])
+def test_python_s_other_codecs_are_not_used(charset: str) -> None:
+    """Some take quadratic time, some are no charsets; UTF-8 with replacement stands in."""
+    began = time.perf_counter()
+    seen = decoded(page(b"\xff" + b"a-" * 200_000, ("content-type", f"text/html; charset={charset}")))
+    assert seen.startswith("\ufffda-")
+    assert time.perf_counter() - began < 1
+
+
+def test_gzip_is_undone() -> None:
+    """Some servers compress whatever was asked."""
+    assert decoded(page(gzip.compress(b"hello"), ("content-encoding", "gzip"))) == "hello"
+    assert decoded(page(zlib.compress(b"hello"), ("content-encoding", "deflate"))) == "hello"
+
+
+def test_a_gzip_bomb_is_undone_up_to_the_cap() -> None:
+    """A hundred megabytes in a hundred kilobytes yields one."""
+    bomb = gzip.compress(b"\0" * 100_000_000, 1)
+    assert len(decoded(page(bomb, ("content-encoding", "gzip")))) == BODY_BYTES
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (("content-encoding", "br"),),
+        (("content-encoding", "zstd"),),
+        (("content-encoding", "gzip, gzip"),),
+        (("content-encoding", "gzip"), ("content-encoding", "gzip")),
+        (("content-encoding", "gzip"),),
+    ],
+)
+def test_an_unknown_or_broken_coding_is_no_text(headers: tuple[tuple[str, str], ...]) -> None:
+    """What cannot be undone is not shown as text."""
+    assert decoded(page(b"\x01\x02\x03", *headers)) == ""
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ("<title>Shop</title>", "Shop"),
+        ("<TITLE lang=en>\n Shop &amp;\n Co </TITLE>", "Shop & Co"),
+        ("<html><body>none", ""),
+        ("<title>cut off", "cut off"),
+        ("<title></title>", ""),
+        ("x" * 70_000 + "<title>too late</title>", ""),
+    ],
+)
+def test_a_title_is_found_near_the_beginning(html: str, expected: str) -> None:
+    """White space collapsed, references resolved."""
+    assert title(html) == expected
+
+
+@pytest.mark.parametrize("soup", ["<title" * 20_000, "<title " + "a" * 100_000, "<title>" + "&" * 100_000])
+def test_tag_soup_costs_little(soup: str) -> None:
+    """Hostile pages are searched in bounded time, and titles are short."""
+    began = time.perf_counter()
+    assert len(title(soup)) <= 300
+    assert time.perf_counter() - began < 0.5

@@ -1,0 +1,105 @@
+"""The house keeps its shape: who may import whom, and where sockets, tables and topics are touched."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LIBRARY = ROOT / "layers" / "padlock" / "padlock"
+ALLOWED: dict[str, set[str]] = {
+    "site": set(),
+    "evidence": {"site"},
+    "findings": set(),
+    "network": set(),
+    "probes": {"site", "evidence", "network"},
+    "rules": {"site", "evidence", "findings"},
+    "causes": {"findings"},
+    "changes": {"findings"},
+    "message": {"findings", "changes", "render"},
+    "render": {"findings"},
+    "checklist": {"findings"},
+    "assess": {"evidence", "findings", "rules", "causes", "checklist", "site"},
+    "storage": {"evidence", "findings", "changes"},
+}
+"""Module or package → what it may import of ours, itself aside."""
+LEAVES = {"cli", "functions"}
+"""Nothing imports these."""
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield the dotted names that a file imports, wherever in the file."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import hides its direction"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def part_of(path: Path) -> str:
+    """Return the module or package of the library that a file belongs to."""
+    return path.relative_to(LIBRARY).parts[0].removesuffix(".py")
+
+
+def ours(path: Path) -> set[str]:
+    """Return the parts of the library that a file imports."""
+    return {name.split(".")[1] for name in imports(path) if name.startswith("padlock.")}
+
+
+FILES = sorted(LIBRARY.rglob("*.py"))
+
+
+@pytest.mark.parametrize("part", ALLOWED)
+def test_import_directions(part: str) -> None:
+    """Each part imports only what stands before it on the way from a site to an alert."""
+    files = [path for path in FILES if part_of(path) == part]
+    assert files, f"{part} has no file"
+    for path in files:
+        assert ours(path) <= ALLOWED[part] | {part}, f"{path.relative_to(ROOT)} imports against the direction"
+
+
+def test_nothing_imports_the_ends() -> None:
+    """The command line and the handlers import the library; the library imports neither."""
+    for path in FILES:
+        if part_of(path) not in LEAVES:
+            assert not ours(path) & LEAVES, path
+            assert not any(name.split(".")[0] == "functions" for name in imports(path)), path
+
+
+def test_sockets_only_in_network() -> None:
+    """Only network/ opens connections; everybody else is handed what was seen."""
+    openers = ("socket", "urllib3", "httpx", "requests", "aiohttp")
+    calls = ("open_connection", "create_connection", "wrap_socket", "getaddrinfo", "urlopen", "HTTPConnection")
+    for path in FILES:
+        if part_of(path) == "network":
+            continue
+        used = [name for name in imports(path) if f"{name}.".startswith(tuple(f"{opener}." for opener in openers))]
+        assert not used, f"{path.relative_to(ROOT)} imports {used}"
+        source = path.read_text(encoding="utf-8")
+        assert not [call for call in calls if f"{call}(" in source], path.relative_to(ROOT)
+
+
+@pytest.mark.parametrize(("service", "part"), [("dynamodb", "storage"), ("sns", "notify"), ("sqs", "schedule")])
+def test_one_place_for_each_service(service: str, part: str) -> None:
+    """Only storage speaks to DynamoDB, only notify publishes, only schedule sends to the queue."""
+    handlers = sorted((ROOT / "functions").rglob("*.py"))
+    users = [p for p in [*FILES, *handlers] if f'boto3.client("{service}"' in p.read_text(encoding="utf-8")]
+    assert {part_of(path) if path in FILES else str(path) for path in users} == {part}
+
+
+def test_rules_are_pure() -> None:
+    """Rules, causes and assessment read no clock, no file, no environment and no chance."""
+    impure = {"os", "time", "random", "secrets", "pathlib", "asyncio", "boto3", "io", "subprocess"}
+    for path in FILES:
+        if part_of(path) in ("rules", "causes", "assess", "checklist", "evidence", "findings"):
+            used = {name.split(".")[0] for name in imports(path)} & impure
+            assert not used, f"{path.relative_to(ROOT)} imports {used}"
+            assert ".now(" not in path.read_text(encoding="utf-8"), path
+
+
+def test_files_stay_small() -> None:
+    """No source file reaches 400 lines."""
+    for path in FILES:
+        assert len(path.read_text(encoding="utf-8").splitlines()) < 400, path
