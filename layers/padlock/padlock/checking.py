@@ -1,0 +1,188 @@
+"""One site from its declaration to its stored report: what stands behind the queue and the console."""
+
+import asyncio
+import hashlib
+import logging
+import random
+import time
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from padlock.assess import assess
+from padlock.changes import Change, fold
+from padlock.evidence import Evidence
+from padlock.findings import Finding, NotAssessed, Report, Severity, Status
+from padlock.message import compose
+from padlock.network.vantage import Vantage
+from padlock.probes import gather
+from padlock.render.escape import printable
+from padlock.rules import RULES
+from padlock.site import InvalidSite, Site, key_of, parse
+from padlock.storage import Alert, Outcome, Results, Run, stamp
+
+type Declaration = str | Mapping[str, Any]
+
+ATTEMPTS = 8
+"""How often a run is written again where another run of the same site came in between."""
+
+log = logging.getLogger(__name__)
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """One look at one site."""
+
+    report: Report
+    evidence: Evidence | None
+    """None where nothing could be gathered."""
+    seconds: float
+    fault: str = ""
+    """What went wrong on our side; empty: nothing did."""
+
+
+class Ran(msgspec.Struct, frozen=True):
+    """What became of a queued run."""
+
+    outcome: Outcome
+    status: Status | None
+    """The report's; None where the run had been stored before."""
+
+
+class InvalidMessage(ValueError):
+    """A queue message that cannot be understood; the text says why."""
+
+
+class Task(msgspec.Struct, frozen=True):
+    """One queue message: a site as declared, right or wrong, and the slot that it is checked in."""
+
+    declaration: Declaration
+    slot: datetime
+    error: str = ""
+    """Why dispatch could not send the declaration itself."""
+
+    @property
+    def name(self) -> str:
+        """The key of the site's items."""
+        return key_of(self.declaration)
+
+
+def read_task(body: str) -> Task:
+    """Read a queue message; InvalidMessage says what is wrong with it."""
+    try:
+        message = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+        raise InvalidMessage(f"the queue message is no JSON ({error}): {printable(body, 200)}") from error
+    if not isinstance(message, dict) or "site" not in message or "slot" not in message:
+        raise InvalidMessage(f"the queue message lacks the keys site and slot: {printable(body, 200)}")
+    declaration, slot = message["site"], message["slot"]
+    name = declaration.get("name") if isinstance(declaration, dict) else declaration
+    if not isinstance(name, str) or not name.strip():
+        raise InvalidMessage(f"the queue message's site has no name: {printable(body, 200)}")
+    try:
+        moment = datetime.fromisoformat(slot)
+    except (TypeError, ValueError) as error:
+        raise InvalidMessage(f"the queue message's slot is no time such as 2026-11-20T17:05:00Z: {slot!r}") from error
+    if moment.tzinfo is None:
+        raise InvalidMessage(f"the queue message's slot has no time zone: {slot!r}")
+    return Task(declaration, moment, str(message.get("error", "")))
+
+
+async def check(site: Site, vantage: Vantage, now: datetime) -> Checked:
+    """Look at a site and judge it; a fault of ours gives an inconclusive report, never an exception."""
+    started = time.monotonic()
+    try:
+        evidence = await gather(site, now, vantage)
+        report = assess(evidence)
+    except Exception as error:
+        log.exception("the check of %s failed in Padlock itself", site.name)
+        fault = f"a fault of Padlock's: {type(error).__name__}: {printable(str(error), 300)}"
+        return Checked(_blind(site.name, now, fault), None, time.monotonic() - started, fault)
+    return Checked(report, evidence, time.monotonic() - started)
+
+
+async def check_task(task: Task, vantage: Vantage, now: datetime) -> Checked:
+    """Check what is declared; a wrong declaration gives a report that says so."""
+    if task.error:
+        return Checked(invalid(task.declaration, task.error, now), None, 0.0)
+    try:
+        site = parse(task.declaration)
+    except InvalidSite as wrong:
+        return Checked(invalid(task.declaration, str(wrong), now), None, 0.0)
+    return await check(site, vantage, now)
+
+
+def invalid(declaration: Declaration, error: str, now: datetime) -> Report:
+    """Return the report of a declaration that cannot be used: one finding, and nothing assessed."""
+    name = key_of(declaration)
+    finding = Finding(
+        code="site.invalid",
+        severity=Severity.ERROR,
+        subject=name,
+        observed=printable(error),
+        expected="a declaration that can be read",
+        impact="The site is not checked: nobody would notice if it broke.",
+        remediation="Correct the entry in the Sites table, or in the stack's parameter Sites.",
+        reference="README, the keys of a site",
+        step=None,
+        summary="wrong declaration",
+    )
+    blind = _blind(name, now, "the site's declaration is wrong")
+    return msgspec.structs.replace(blind, status="error", findings=(finding,))
+
+
+async def run_task(task: Task, results: Results, vantage: Vantage, now: datetime, expires: int) -> Ran:
+    """Check a queued site and store the result; a run that is already stored is not made again."""
+    key = f"RUN#{stamp(task.slot)}"
+    if await asyncio.to_thread(results.is_done, task.name, key):
+        return Ran("duplicate", None)
+    ticket = await asyncio.to_thread(results.start_run, task.name)
+    checked = await check_task(task, vantage, now)
+    run = Run(task.name, key, ticket, round(checked.seconds, 3), expires)
+    outcome = await asyncio.to_thread(save, results, run, checked.report)
+    log.info("%s: %s, %s in %.1f s", task.name, checked.report.status, outcome, checked.seconds)
+    return Ran(outcome, checked.report.status)
+
+
+def save(results: Results, run: Run, report: Report) -> Outcome:
+    """Store a run with the state that it leads to and the alert of its change, recomputed while others write too."""
+    for attempt in range(ATTEMPTS):
+        stored = results.load(run.site)
+        state, change = fold(stored.state, report)
+        alert = _alert(change, run, stored.seq + 1, results.table) if change else None
+        outcome = results.apply(stored, run, state, report, alert)
+        if outcome != "conflict":
+            return outcome
+        time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 — spreads writers, hides nothing
+    raise TimeoutError(f"{run.site}: other runs wrote its state {ATTEMPTS} times while {run.key} tried to")
+
+
+def save_on_demand(results: Results, checked: Checked, expires: int) -> None:
+    """Store a run that somebody asked for as history; it moves no state and alerts nobody."""
+    key = f"RUN#{stamp(checked.report.checked_at)}#{uuid.uuid4()}"
+    results.keep(Run(checked.report.site, key, 0, round(checked.seconds, 3), expires), checked.report, "on demand")
+
+
+def _alert(change: Change, run: Run, seq: int, table: str) -> Alert:
+    """Return the record of a change; the same run writes the same record, so that a repeated write is no other."""
+    alert_id = hashlib.sha256(f"{run.site}|{run.key}|{run.ticket}|{seq}".encode()).hexdigest()[:32]
+    text = compose(change, alert_id, seq, table)
+    return Alert(
+        run.site, seq, alert_id, change.checked_at, text.subject, text.body, text.data, text.severity, change
+    )
+
+
+def _blind(name: str, now: datetime, reason: str) -> Report:
+    """Return the report of a run that saw nothing."""
+    return Report(
+        site=name,
+        checked_at=now,
+        status="inconclusive",
+        findings=(),
+        causes=(),
+        checklist=(),
+        not_assessed=tuple(NotAssessed(code, name, reason, whole=True) for code in RULES),
+        timings={},
+    )

@@ -1,0 +1,68 @@
+"""Checks that somebody asks for, from the console or by `aws lambda invoke`: an event → the reports."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from padlock.checking import Checked, check, save_on_demand
+from padlock.network.vantage import Vantage
+from padlock.site import InvalidSite, key_of, parse
+from padlock.storage import Results, Sites
+
+AT_ONCE = 20
+MAX_SITES = 100
+"""Sites of one event; the schedule is there for more."""
+USAGE = 'use {"site": "example.com"}, {"site": {"name": "example.com", …}} or {"sites": ["example.com", …]}'
+
+type Answer = dict[str, Any]
+
+
+async def answer(event: Any, sites: Sites, results: Results, vantage: Vantage, expires: int) -> Answer:
+    """Return the report of `site`, or `reports` of `sites`; an object with `error` where an entry is wrong.
+
+    ValueError where the event asks for nothing that this function knows.
+    """
+    requested = entries(event)
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def one(entry: Any) -> Answer:
+        async with slots:
+            return await _report(entry, sites, results, vantage, expires)
+
+    reports = await asyncio.gather(*(one(entry) for entry in requested))
+    return {"reports": list(reports)} if "sites" in event else reports[0]
+
+
+def entries(event: Any) -> list[Any]:
+    """Return the entries that an event asks for; ValueError where it asks for none."""
+    if not isinstance(event, Mapping) or ("site" in event) == ("sites" in event):
+        raise ValueError(f"the event has neither site nor sites, or both; {USAGE}")
+    unknown = sorted(str(key) for key in event if key not in {"site", "sites"})
+    if unknown:
+        raise ValueError(f"the event has the unknown key {unknown[0]!r}; {USAGE}")
+    if "site" in event:
+        return [event["site"]]
+    listed = event["sites"]
+    if not isinstance(listed, list) or not listed:
+        raise ValueError(f"sites is no list, or an empty one; {USAGE}")
+    if len(listed) > MAX_SITES:
+        raise ValueError(f"sites has {len(listed)} entries; {MAX_SITES} is the most; the Sites table takes more")
+    return listed
+
+
+async def _report(entry: Any, sites: Sites, results: Results, vantage: Vantage, expires: int) -> Answer:
+    try:
+        # A bare name means the site as its owner declared it, where the table has it.
+        declared = await asyncio.to_thread(sites.get, key_of(entry)) if isinstance(entry, str) else None
+        site = parse(declared or entry)
+    except InvalidSite as error:
+        return {"error": str(error)}
+    checked: Checked = await check(site, vantage, datetime.now(UTC))
+    if checked.fault:
+        return {"error": f"site {site.name!r}: {checked.fault}"}
+    await asyncio.to_thread(save_on_demand, results, checked, expires)
+    report: Answer = msgspec.to_builtins(checked.report)
+    return report

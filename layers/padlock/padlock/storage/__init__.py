@@ -1,0 +1,43 @@
+"""The two tables: Sites, what is declared, and Results, what was found. Only this package speaks to DynamoDB.
+
+Results holds per site (`site`, `sk`): STATE, the state with the latest report; TICKET, a counter that orders runs;
+RUN#…, the history; ALERT#…, the outbox of alerts; NOTIFY, the outbox's cursor and lease.
+"""
+
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+from padlock.storage._items import Item, stamp
+from padlock.storage.outbox import Alert, Lease, Outbox
+from padlock.storage.results import Outcome, Results, Run, Stored
+from padlock.storage.sites import Sites
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+__all__ = [
+    "Alert",
+    "Item",
+    "Lease",
+    "Outbox",
+    "Outcome",
+    "Results",
+    "Run",
+    "Sites",
+    "Stored",
+    "client",
+    "stamp",
+]
+
+
+def client() -> "DynamoDBClient":
+    """Return a client that retries throttling and dropped connections with backoff; threads may share it."""
+    config = Config(
+        connect_timeout=5,
+        read_timeout=10,
+        max_pool_connections=32,
+        retries={"mode": "standard", "total_max_attempts": 6},
+    )
+    return boto3.client("dynamodb", config=config)

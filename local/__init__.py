@@ -1,0 +1,1 @@
+"""What runs Padlock on one machine, without an AWS account."""

@@ -1,0 +1,96 @@
+"""The check function on demand: who asks gets the report, and what the schedule knows stays as it was."""
+
+import json
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from padlock.findings import Report
+from padlock.storage import Results, Sites
+
+from local.aws import EmbeddedAws
+from local.pump import Pump
+from tests.loopback_site import LoopbackSite
+
+EVENTS = Path(__file__).parents[2] / "events"
+NAME = "shop.example"
+
+
+def test_answers_with_the_report(pump: Pump, shop: LoopbackSite, results: Results) -> None:
+    """An inline declaration is checked; the answer is the Report, and it is stored as history."""
+    answer = pump.invoke("check", {"site": shop.declaration})
+    report = msgspec.convert(answer, Report)
+    assert (report.site, report.status) == (NAME, "notice")
+    (row,) = results.history(NAME)
+    assert (row["kind"], row["status"], row["ticket"]) == ("on demand", "notice", 0)
+    assert row["ttl"] > datetime.now(UTC).timestamp()
+
+
+def test_bare_name_means_the_declared_site(pump: Pump, shop: LoopbackSite, sites: Sites) -> None:
+    """A name that stands in the Sites table is checked as it is declared there."""
+    sites.put(shop.declaration)
+    assert pump.invoke("check", {"site": NAME.upper()})["status"] == "notice"
+
+
+def test_list_answers_in_order_with_errors_in_place(pump: Pump, shop: LoopbackSite) -> None:
+    """Several sites are answered in order; a wrong entry has its error and stops no other."""
+    answer = pump.invoke("check", {"sites": ["https://x/", shop.declaration, {"nme": "a.example"}, 5]})
+    wrong, right, nameless, number = answer["reports"]
+    assert "is a URL" in wrong["error"]
+    assert right["status"] == "notice"
+    assert "found 'nme'" in nameless["error"]
+    assert "not a number" in number["error"]
+
+
+def test_moves_no_state_and_steals_no_alert(
+    pump: Pump, aws: EmbeddedAws, shop: LoopbackSite, sites: Sites, results: Results
+) -> None:
+    """A run that somebody asked for tells nobody; the next scheduled one alerts what it finds."""
+    sites.put(shop.declaration)
+    shop.status = HTTPStatus.BAD_GATEWAY
+    assert pump.invoke("check", {"site": NAME})["status"] == "error"
+    assert results.state(NAME) is None
+    assert pump.stream() == 0
+    pump.run()
+    assert len(aws.mails()) == 1
+    shop.status = HTTPStatus.OK
+    assert pump.invoke("check", {"site": NAME})["status"] == "notice"
+    assert [row["site"] for row in results.failing()] == [NAME]
+
+
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        ({}, "neither site nor sites"),
+        (None, "neither site nor sites"),
+        ("example.com", "neither site nor sites"),
+        (["example.com"], "neither site nor sites"),
+        ({"host": "example.com"}, "neither site nor sites"),
+        ({"site": "a.example", "sites": []}, "or both"),
+        ({"sites": []}, "empty"),
+        ({"sites": "example.com"}, "no list"),
+        ({"site": "a.example", "dry": True}, "unknown key 'dry'"),
+        ({"sites": ["a.example"] * 101}, "100 is the most"),
+    ],
+)
+def test_unknown_event_is_refused(pump: Pump, event: Any, message: str) -> None:
+    """An event of another shape fails with a text that says what to write."""
+    with pytest.raises(ValueError, match=message):
+        pump.invoke("check", event)
+
+
+@pytest.mark.parametrize("name", ["console-check", "console-check-list", "console-check-intent", "queue"])
+def test_events_of_the_repository(pump: Pump, name: str) -> None:
+    """The events that people try first are understood."""
+    answer = pump.invoke("check", json.loads((EVENTS / f"{name}.json").read_text()))
+    assert "findings" in answer or "reports" in answer or answer == {"batchItemFailures": []}
+
+
+@pytest.mark.parametrize(("function", "name"), [("dispatch", "schedule"), ("notify", "stream"), ("notify", "sweep")])
+def test_other_events_of_the_repository(pump: Pump, function: str, name: str) -> None:
+    """The events of the other functions are understood too."""
+    answer = pump.invoke(function, json.loads((EVENTS / f"{name}.json").read_text()))
+    assert answer.get("batchItemFailures", []) == []

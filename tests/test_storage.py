@@ -1,0 +1,270 @@
+"""The tables: what a run writes, in which order runs count, what queries find, and how large an item may become."""
+
+import json
+import shlex
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from padlock.changes import State, fold
+from padlock.checking import save
+from padlock.findings import NotAssessed, Report, Severity
+from padlock.storage import Results, Sites, Stored
+from padlock.storage._items import MAX_ITEM, fitted, marshal, open_findings, unmarshal
+
+from local.aws import EmbeddedAws
+from tests.reports import NOW, SITE, finding, report
+from tests.runs import run_of, stored
+
+EXPIRED, CLOSED = finding("certificate.expired"), finding("port.https_closed")
+LATER = NOW + timedelta(minutes=5)
+
+
+def state_of(results: Results, site: str = SITE) -> dict[str, Any]:
+    """Return a site's STATE item."""
+    item = results.state(site)
+    assert item is not None
+    return item
+
+
+def test_state_item_is_readable(results: Results) -> None:
+    """The state has what people look for as plain attributes: no blob, numbers as numbers, times as text."""
+    stored(results, report(EXPIRED, finding("app.slow", severity="warning"), expires=NOW + timedelta(days=9)))
+    state = state_of(results)
+    assert (state["status"], state["version"], state["seq"], state["applied_ticket"]) == ("error", 1, 1, 1)
+    assert state["summary"] == "certificate expired: example.com, and 1 more"
+    assert state["open"] == {"error": 1, "warning": 1}
+    assert state["checked_at"] == state["last_conclusive"] == state["failing_since"] == "2026-11-20T12:00:00Z"
+    assert state["findings"][0]["remediation"] == "sudo certbot renew"
+    assert state["report"]["findings"][0]["code"] == "certificate.expired"
+    assert state["report"]["timings"] == {"total": 0.1}
+    assert state["certificate_expires"] == "2026-11-29T12:00:00Z"
+
+
+def test_state_survives_the_table(results: Results) -> None:
+    """What is read back is what was folded, so that the next run compares like with like."""
+    judged = report(EXPIRED, finding("app.slow", "https://example.com/ü?a=1", severity="warning"))
+    stored(results, judged)
+    assert results.load(SITE).state == fold(State(), judged)[0]
+
+
+def test_history_row_is_compact(results: Results) -> None:
+    """A run's row says what was found and what changed, and when it goes."""
+    stored(results, report(EXPIRED), slot="1")
+    stored(results, report(CLOSED, at=LATER), slot="2")
+    newest, first = results.history(SITE)
+    assert (first["opened"], first["resolved"]) == (["certificate.expired example.com"], [])
+    assert newest["resolved"] == ["certificate.expired example.com"]
+    assert (newest["status"], newest["findings"], newest["kind"]) == ("error", ["port.https_closed"], "applied")
+    assert (newest["seconds"], newest["ttl"], newest["ticket"]) == (0.1, 2_000_000_000, 2)
+
+
+def test_older_ticket_is_superseded(results: Results) -> None:
+    """A run that started earlier and ends later is kept as history and moves nothing."""
+    early, late = results.start_run(SITE), results.start_run(SITE)
+    assert late == early + 1
+    assert save(results, run_of(report(), late, "late"), report(at=LATER)) == "applied"
+    assert save(results, run_of(report(), early, "early"), report(EXPIRED)) == "superseded"
+    state = state_of(results)
+    assert (state["status"], state["applied_ticket"], state["seq"]) == ("ok", late, 0)
+    assert {row["sk"]: row["kind"] for row in results.history(SITE)} == {
+        "RUN#late": "applied",
+        "RUN#early": "superseded",
+    }
+
+
+def test_same_run_twice_is_a_duplicate(results: Results) -> None:
+    """A run is applied once, also under a newer ticket; its second outcome is dropped."""
+    assert stored(results, report(EXPIRED), slot="1") == "applied"
+    assert results.is_done(SITE, "RUN#1")
+    assert stored(results, report(), slot="1") == "duplicate"
+    assert state_of(results)["status"] == "error"
+    assert not results.is_done(SITE, "RUN#2")
+
+
+def test_conflicting_write_is_refused_and_recomputed(results: Results) -> None:
+    """A state that was written since it was read is not overwritten; the run is folded anew onto it."""
+    stale = results.load(SITE)
+    slow, quick = results.start_run(SITE), results.start_run(SITE)
+    stored(results, report(EXPIRED))
+    judged = report(EXPIRED, CLOSED, at=LATER)
+    state, change = fold(stale.state, judged)
+    assert change is not None
+    assert results.apply(stale, run_of(judged, quick + 10), state, judged, None) == "conflict"
+    assert next(iter(results.history(SITE)))["findings"] == ["certificate.expired"]
+    assert results.apply(results.load(SITE), run_of(judged, slow), state, judged, None) == "superseded"
+    assert stored(results, judged) == "applied"
+    assert state_of(results)["seq"] == 2
+
+
+def test_inconclusive_run_keeps_the_state(results: Results) -> None:
+    """A run that saw nothing leaves status and findings, and says in its row why."""
+    stored(results, report(EXPIRED, expires=LATER), slot="1")
+    unseen = NotAssessed("tls.x", SITE, "the 30 seconds for this site ran out")
+    stored(results, report(status="inconclusive", at=LATER, not_assessed=(unseen,)), slot="2")
+    state = state_of(results)
+    assert (state["status"], state["last_conclusive"]) == ("error", "2026-11-20T12:00:00Z")
+    assert (state["checked_at"], state["report"]["status"]) == ("2026-11-20T12:05:00Z", "inconclusive")
+    assert state["certificate_expires"] == "2026-11-20T12:05:00Z", "the certificate seen before keeps its place"
+    assert next(results.history(SITE))["summary"] == "the 30 seconds for this site ran out"
+
+
+def test_failing_since_is_the_first_failure(results: Results) -> None:
+    """A failing site keeps the time since when, and loses it when it is well."""
+    stored(results, report(EXPIRED))
+    stored(results, report(CLOSED, at=LATER))
+    assert state_of(results)["failing_since"] == "2026-11-20T12:00:00Z"
+    stored(results, report(at=LATER))
+    assert "failing" not in state_of(results)
+    stored(results, report(CLOSED, at=LATER))
+    assert state_of(results)["failing_since"] == "2026-11-20T12:05:00Z"
+
+
+# --- queries ------------------------------------------------------------------------------------------------------
+
+
+def shown_query(aws: EmbeddedAws, output: str) -> list[dict[str, Any]]:
+    """Run the `aws dynamodb query` command of a stack's output against its tables."""
+    value: Any = aws.template["Outputs"][output]["Value"]
+    words = shlex.split(value["Fn::Sub"].replace("${ResultsTable}", aws.physical["ResultsTable"]))
+    option = dict(zip(words, [*words[1:], ""], strict=True))
+    arguments: dict[str, Any] = {
+        "TableName": option["--table-name"],
+        "KeyConditionExpression": option["--key-condition-expression"],
+        "ExpressionAttributeValues": json.loads(option["--expression-attribute-values"]),
+        "ScanIndexForward": "--no-scan-index-forward" not in option,
+    }
+    if "--index-name" in option:
+        arguments["IndexName"] = option["--index-name"]
+    return [unmarshal(item) for item in aws.client("dynamodb").query(**arguments)["Items"]]
+
+
+def test_queries_of_the_outputs(aws: EmbeddedAws, results: Results) -> None:
+    """Each command that the stack prints finds what it promises, in the order that it promises."""
+    stored(results, report(EXPIRED, expires=NOW + timedelta(days=2)), slot="2026-11-20T12:00:00Z")
+    stored(results, report(EXPIRED, CLOSED, at=LATER), slot="2026-11-20T12:05:00Z")
+    stored(results, report(CLOSED, site="b.example", at=LATER, expires=NOW + timedelta(days=1)))
+    stored(results, report(site="well.example", expires=NOW + timedelta(days=3)))
+    (state,) = shown_query(aws, "QueryState")
+    assert (state["site"], state["status"]) == (SITE, "error")
+    history = shown_query(aws, "QueryHistory")
+    assert [row["sk"] for row in history] == ["RUN#2026-11-20T12:05:00Z", "RUN#2026-11-20T12:00:00Z"]
+    failing = shown_query(aws, "QueryFailing")
+    assert [(row["site"], row["failing_since"]) for row in failing] == [
+        (SITE, "2026-11-20T12:00:00Z"),
+        ("b.example", "2026-11-20T12:05:00Z"),
+    ]
+    assert failing[0]["summary"] == "certificate expired: example.com, and 1 more"
+    certificates = shown_query(aws, "QueryCertificates")
+    assert [row["certificate_host"] for row in certificates] == ["b.example", SITE, "well.example"]
+    assert certificates[0]["certificate_issuer"] == "CN=R11"
+
+
+def test_queries_of_the_library(results: Results) -> None:
+    """The functions find the same."""
+    stored(results, report(EXPIRED, expires=LATER))
+    stored(results, report(site="well.example", expires=NOW))
+    assert [row["site"] for row in results.failing()] == [SITE]
+    assert [row["site"] for row in results.certificates()] == ["well.example", SITE]
+    assert results.state("unknown.example") is None
+    assert list(results.history("unknown.example")) == []
+
+
+# --- sites --------------------------------------------------------------------------------------------------------
+
+
+def test_sites_table(sites: Sites) -> None:
+    """A declaration comes back as it was put; deleting says whether there was one."""
+    declaration = {"name": SITE, "slow": 1.5, "ports": {"http": "closed", "https": 8443}, "hosts": [SITE], "x": None}
+    sites.put(declaration)
+    assert sites.get(SITE) == declaration
+    assert sites.get("other.example") is None
+    assert list(sites.all()) == [declaration]
+    assert (sites.delete(SITE), sites.delete(SITE)) == (True, False)
+
+
+def test_sites_of_many_pages(sites: Sites) -> None:
+    """A scan goes on until the last page."""
+    for number in range(5):
+        sites.put({"name": f"s{number}.example", "labels": {"padding": "x" * 300_000}})
+    assert {row["name"] for row in sites.all()} == {f"s{number}.example" for number in range(5)}
+
+
+def test_impossible_number_is_refused_clearly(sites: Sites) -> None:
+    """A number that DynamoDB cannot hold is named as such."""
+    with pytest.raises(ValueError, match="38 digits"):
+        sites.put({"name": SITE, "slow": 10**40 + 1})
+
+
+# --- sizes --------------------------------------------------------------------------------------------------------
+
+
+def size(*values: Any) -> int:
+    """Return the octets of values in DynamoDB's form."""
+    return len(json.dumps(marshal({"v": list(values)}), default=str, ensure_ascii=False).encode())
+
+
+def huge(count: int, text: str) -> Report:
+    """Return a report of many findings, each text of which is long."""
+    found = [finding("x.y", f"h{n}.example.com", observed=text, expected=text, impact=text) for n in range(count)]
+    unseen = tuple(NotAssessed("y.z", f"h{n}.example.com", text) for n in range(count))
+    return report(*found, not_assessed=unseen)
+
+
+@pytest.mark.parametrize("text", ["x" * 6_000, "ü😀" * 3_000, "\x00\\" * 3_000])
+@pytest.mark.parametrize("count", [3, 40, 600])
+def test_huge_report_fits_and_keeps_every_key(count: int, text: str) -> None:
+    """However large a report is, its item fits, what was cut is marked, and no open finding is forgotten."""
+    judged = huge(count, text)
+    state, _ = fold(State(), judged)
+    findings, shown = fitted(state, judged)
+    assert size(findings, shown) < 400_000
+    assert [(one.code, one.subject, one.since) for one in open_findings(findings)] == [
+        (one.code, one.subject, one.since) for one in state.findings
+    ]
+    assert f"(cut, {len(text)} characters)" in findings[0]["observed"]
+    assert shown.get("cut", {}).get("findings", len(shown["findings"])) == count
+
+
+def test_huge_report_is_stored_and_silent_the_next_time(results: Results) -> None:
+    """Cutting what is stored makes no alert at the next run."""
+    assert stored(results, huge(150, "y" * 20_000)) == "applied"
+    assert stored(results, huge(150, "y" * 20_000)) == "applied"
+    assert state_of(results)["seq"] == 1
+    assert state_of(results)["open"] == {"error": 150}
+
+
+def test_ordinary_report_is_not_cut() -> None:
+    """What fits is stored whole."""
+    judged = report(EXPIRED)
+    state, _ = fold(State(), judged)
+    findings, shown = fitted(state, judged)
+    assert size(findings, shown) < MAX_ITEM
+    assert "cut" not in shown
+    assert findings[0]["observed"] == EXPIRED.observed
+
+
+def test_lone_surrogate_does_not_stop_a_run(results: Results) -> None:
+    """Text that has no UTF-8 form is stored with a replacement."""
+    assert stored(results, report(finding("x.y", "a\udc80b", observed="\ud800"))) == "applied"
+    assert results.load(SITE).state.findings[0].severity is Severity.ERROR
+    assert stored(results, report(finding("x.y", "a\udc80b", observed="\ud800"))) == "applied"
+    assert state_of(results)["seq"] == 1
+
+
+# --- ticks --------------------------------------------------------------------------------------------------------
+
+
+def test_last_tick(results: Results) -> None:
+    """The last tick is remembered with the one before; an older one does not replace it."""
+    assert results.last_tick() is None
+    results.save_tick(NOW, None)
+    assert results.last_tick() == (NOW, None)
+    results.save_tick(LATER, NOW)
+    results.save_tick(NOW, None)
+    assert results.last_tick() == (LATER, NOW)
+
+
+def test_unseen_site_has_an_empty_state(results: Results) -> None:
+    """A site without items starts from nothing."""
+    assert results.load("new.example") == Stored()
