@@ -28,10 +28,23 @@ lock: install ## pin every dependency anew, with hashes
 	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --python-version 3.13 --universal -c layers/dependencies/requirements.txt -o requirements-dev.txt requirements-dev.in
 	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --python-version 3.13 --universal -o requirements-sam.txt requirements-sam.in
 
+.PHONY: run
+run: install ## the main job on this machine, from the schedule to the mailbox: make run [SITES="example.com example.org"]
+	@$(BIN)/python -m local.run $(SITES)
+
 .PHONY: check
 check: install ## check a site from here: make check SITE=example.com
 	@test -n "$(SITE)" || { echo "usage: make check SITE=example.com" >&2; exit 2; }
 	@$(BIN)/padlock check $(SITE)
+
+.PHONY: test
+test: install .venv-sam/.installed lab-tools ## run every test; what cannot be had is skipped and said
+	$(BIN)/python -m pytest -n 2 -m "not lab and not sam and not emulator"
+	$(BIN)/python -m pytest -m "lab or sam or emulator" --durations=5 -rs
+
+.PHONY: lab-tools
+lab-tools: ## as root on Debian, install the servers that tests/lab runs
+	@local/install-lab || test $$? -eq 3
 
 .PHONY: lint
 lint: install ## style and common faults
@@ -42,3 +55,28 @@ lint: install ## style and common faults
 types: install ## static types
 	$(BIN)/mypy -p padlock
 	$(BIN)/mypy functions local tests
+
+# The layers' makefiles need a python3 with pip, which comes first on PATH, and none of this make's own flags.
+SAM_ENVIRONMENT := PATH="$(CURDIR)/.venv-sam/bin:$$PATH" MAKEFLAGS=--no-print-directory SAM_CLI_TELEMETRY=0
+
+.PHONY: validate
+validate: install .venv-sam/.installed ## check template.yaml
+	$(SAM_ENVIRONMENT) $(SAM) validate --lint
+	$(BIN)/cfn-lint template.yaml
+
+.PHONY: build
+build: .venv-sam/.installed ## build functions and layers, for both architectures, into .aws-sam
+	$(SAM_ENVIRONMENT) $(SAM) build
+
+.PHONY: local
+local: install build ## invoke the built functions in Lambda's emulator, against an AWS on this machine
+	@$(BIN)/python -m local.emulator
+
+.PHONY: deploy
+deploy: build ## deploy to AWS; asks the first time and keeps the answers in samconfig.local.toml
+	@grep -qs '^region' samconfig.local.toml || { cp samconfig.toml samconfig.local.toml && guided=--guided; }; \
+	$(SAM_ENVIRONMENT) $(SAM) deploy $$guided --config-file "$(CURDIR)/samconfig.local.toml"
+
+.PHONY: destroy
+destroy: .venv-sam/.installed ## remove the stack from AWS; its two tables stay
+	@$(SAM_ENVIRONMENT) $(SAM) delete --config-file "$(CURDIR)/$$(ls samconfig.local.toml 2>/dev/null || echo samconfig.toml)"

@@ -1,0 +1,171 @@
+"""The command line's grammar, with examples at every level of --help."""
+
+import argparse
+import importlib.metadata
+import ipaddress
+import os
+
+from padlock.cli import check, sites
+from padlock.network.vantage import Endpoint, endpoint
+
+EXIT_STATUS = """exit status:
+  0    healthy: no finding above the ones that fail
+  1    an error was found; with --strict also a warning
+  2    wrong usage, a wrong entry, a fault of Padlock's, or a site of which nothing could be seen
+  130  interrupted
+The highest applies where several sites are checked."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the grammar of `padlock`; each command sets `run`, a function of the parsed options."""
+    main = _parser(
+        argparse.ArgumentParser(prog="padlock"),
+        "Check whether a site's domain and HTTPS set-up work, and name what is wrong and the command that fixes it.",
+        "padlock check example.com\n"
+        "padlock check --site-file sites.yaml --json\n"
+        "padlock sites add example.com\n"
+        "padlock COMMAND --help",
+    )
+    main.add_argument("--version", action="version", version=f"padlock {importlib.metadata.version('padlock')}")
+    commands = main.add_subparsers(metavar="COMMAND", required=True)
+    _check(commands)
+    _assess(commands)
+    _sites(commands)
+    return main
+
+
+def resolver(text: str) -> Endpoint:
+    """Read `IP`, `IP:PORT` or `[IPv6]:PORT`; ArgumentTypeError where it is none."""
+    try:
+        return endpoint(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def network(text: str) -> str:
+    """Read a CIDR range; ArgumentTypeError where it is none."""
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no CIDR range such as 10.0.0.0/8: {error}") from None
+
+
+def _parser(
+    parser: argparse.ArgumentParser, description: str, examples: str, notes: str = ""
+) -> argparse.ArgumentParser:
+    """Give a parser its description, its examples, and what every command understands."""
+    shown = "\n".join(f"  {line}" for line in examples.split("\n"))
+    parser.description = description
+    parser.epilog = f"examples:\n{shown}" + (f"\n\n{notes}" if notes else "")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    debug = bool(os.environ.get("PADLOCK_DEBUG"))
+    parser.set_defaults(debug=debug)
+    return parser
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    description: str,
+    examples: str,
+    notes: str = "",
+) -> argparse.ArgumentParser:
+    parser = _parser(commands.add_parser(name, help=description), description, examples, notes)
+    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show a fault's traceback")
+    return parser
+
+
+def _check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _command(
+        commands,
+        "check",
+        "Check sites from here and print what is wrong, why, and the command that fixes it.",
+        "padlock check example.com\n"
+        "padlock check example.com example.org --json\n"
+        "padlock check --site-file sites.yaml --strict\n"
+        "padlock check intranet.example.com --resolver 10.0.0.53 --allow-network 10.0.0.0/8 --ca-file ca.pem",
+        EXIT_STATUS,
+    )
+    parser.add_argument("sites", nargs="*", metavar="SITE", help="host name; its www or apex sibling is checked too")
+    parser.add_argument(
+        "--site-file",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="JSON or YAML with one site's declaration or a list of them, `-` for stdin; may be repeated",
+    )
+    _output(parser)
+    parser.add_argument(
+        "--resolver",
+        action="append",
+        default=[],
+        type=resolver,
+        metavar="IP[:PORT]",
+        help="ask this resolver instead of the system's, without comparing it with public ones; may be repeated",
+    )
+    parser.add_argument("--ca-file", default="", metavar="FILE", help="PEM file of authorities that are trusted too")
+    parser.add_argument(
+        "--allow-network",
+        action="append",
+        default=[],
+        type=network,
+        metavar="CIDR",
+        help="also connect to addresses of this private or special range; may be repeated",
+    )
+    parser.add_argument(
+        "--evidence-out", default="", metavar="FILE", help="write what was observed, as JSON for `padlock assess`"
+    )
+    parser.set_defaults(run=check.check, doing="checking the sites")
+
+
+def _assess(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _command(
+        commands,
+        "assess",
+        "Judge stored evidence anew, without a network, with the clock that it carries.",
+        "padlock check example.com --evidence-out evidence.json\npadlock assess evidence.json",
+        EXIT_STATUS,
+    )
+    parser.add_argument("evidence", metavar="EVIDENCE", help="file of `padlock check --evidence-out`, `-` for stdin")
+    _output(parser)
+    parser.set_defaults(run=check.judge, doing="judging the evidence")
+
+
+def _output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print the report as JSON; an array for several sites")
+    parser.add_argument("--strict", action="store_true", help="a warning fails too")
+
+
+def _sites(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _parser(
+        commands.add_parser("sites", help="Manage the sites that the deployed stack checks."),
+        "Manage the sites that the deployed stack checks, the items of its Sites table.",
+        "padlock sites add example.com\n"
+        "padlock sites import sites.yaml\n"
+        "padlock sites list --stack padlock-staging\n"
+        "padlock sites remove example.com",
+        "Credentials and region are those of the AWS command line: AWS_PROFILE, AWS_REGION and so on.",
+    )
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    add = _command(
+        actions, "add", "Add bare host names, with default intent.", "padlock sites add example.com example.org"
+    )
+    add.add_argument("sites", nargs="+", metavar="SITE", help="host name")
+    add.set_defaults(run=sites.add, doing="adding sites")
+    listing = _command(actions, "list", "List the declared sites.", "padlock sites list\npadlock sites list --json")
+    listing.add_argument("--json", action="store_true", help="print the declarations as a JSON array, a site file")
+    listing.set_defaults(run=sites.show, doing="listing the sites")
+    remove = _command(actions, "remove", "Stop checking sites.", "padlock sites remove example.com")
+    remove.add_argument("sites", nargs="+", metavar="SITE", help="host name")
+    remove.set_defaults(run=sites.remove, doing="removing sites")
+    load = _command(
+        actions,
+        "import",
+        "Add or replace the sites of a site file; wrong entries are named, the others are imported.",
+        "padlock sites import sites.yaml\npadlock sites list --json | padlock sites import - --stack padlock-copy",
+    )
+    load.add_argument("file", metavar="FILE", help="JSON or YAML with one declaration or a list, `-` for stdin")
+    load.set_defaults(run=sites.load, doing="importing the sites")
+    for action in (add, listing, remove, load):
+        action.add_argument("--stack", default="padlock", help="the stack whose table it is (default: %(default)s)")
+        action.add_argument("--table", default="", help="the table's name, instead of looking it up in the stack")

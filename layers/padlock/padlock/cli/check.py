@@ -1,0 +1,154 @@
+"""`padlock check` and `padlock assess`: sites → evidence → report, from this machine, without AWS."""
+
+import argparse
+import asyncio
+import sys
+import traceback
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from padlock import evidence
+from padlock.assess import assess
+from padlock.cli import declarations
+from padlock.cli.output import FAULT, complain, exit_status, progress, show, show_json
+from padlock.evidence import Evidence
+from padlock.findings import Report
+from padlock.network.vantage import PUBLIC_RESOLVERS, Vantage
+from padlock.site import Site
+
+AT_ONCE = 20
+"""Sites checked at the same time."""
+
+
+def check(options: argparse.Namespace) -> int:
+    """Check the sites of the command line and of its site files; return the exit status."""
+    if not options.sites and not options.site_file:
+        complain("name a site, as in `padlock check example.com`, or a file of sites with --site-file")
+        return FAULT
+    if options.ca_file and (fault := _unusable_ca_file(options.ca_file)):
+        complain(fault)
+        return FAULT
+    sites, wrong = declarations.collect(options.sites, options.site_file)
+    for message in wrong:
+        complain(message)
+    vantage = Vantage(
+        resolvers=tuple(options.resolver),
+        public_resolvers=() if options.resolver else PUBLIC_RESOLVERS,
+        networks=tuple(options.allow_network),
+        ca_file=options.ca_file,
+    )
+    seen, reports = asyncio.run(
+        _check_all([_opened(site, options.allow_network) for site in sites], vantage, options)
+    )
+    single = len(sites) + len(wrong) == 1
+    faults = len(wrong) + len(sites) - len(seen)
+    if options.evidence_out:
+        faults += not _written(options.evidence_out, seen, single=single)
+    return _concluded(reports, options, faults=faults, single=single)
+
+
+def judge(options: argparse.Namespace) -> int:
+    """Judge the evidence of a file; return the exit status."""
+    try:
+        data = sys.stdin.buffer.read() if options.evidence == "-" else Path(options.evidence).read_bytes()
+        single = not data.lstrip().startswith(b"[")
+        seen = [evidence.decode(data)] if single else msgspec.json.decode(data, type=list[Evidence])
+    except OSError as error:
+        complain(f"cannot read the evidence {options.evidence}: {error.strerror or error}")
+        return FAULT
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        complain(
+            f"cannot read the evidence {options.evidence}: {error}; write it with `padlock check --evidence-out`"
+        )
+        return FAULT
+    reports = [assess(one) for one in seen]
+    if not options.json:
+        for report in reports:
+            show(report)
+    return _concluded(reports, options, faults=0, single=single)
+
+
+async def _check_all(
+    sites: Sequence[Site], vantage: Vantage, options: argparse.Namespace
+) -> tuple[list[Evidence], list[Report]]:
+    """Check all sites side by side; show each report in its turn unless JSON is asked for.
+
+    A fault of ours costs its site's report only.
+    """
+    from padlock.probes import gather  # noqa: PLC0415 — its imports cost 200 ms that --help need not pay
+
+    slots = asyncio.Semaphore(AT_ONCE)
+    done = 0
+
+    async def one(site: Site) -> Evidence:
+        nonlocal done
+        async with slots:
+            gathered = await gather(site, datetime.now(UTC), vantage)
+        done += 1
+        progress(done, len(sites), site.name)
+        return gathered
+
+    progress(0, len(sites), ", ".join(site.name for site in sites))
+    tasks = [asyncio.create_task(one(site)) for site in sites]
+    seen: list[Evidence] = []
+    reports: list[Report] = []
+    for site, task in zip(sites, tasks, strict=True):
+        try:
+            seen.append(await task)
+        except Exception as error:  # noqa: BLE001 — the other sites' reports must not be lost
+            _complain_of_fault(site, error, debug=options.debug)
+            continue
+        reports.append(assess(seen[-1]))
+        if not options.json:
+            show(reports[-1])
+    return seen, reports
+
+
+def _complain_of_fault(site: Site, error: Exception, *, debug: bool) -> None:
+    if debug:
+        traceback.print_exception(error)
+    complain(
+        f"checking {site.name} failed: {type(error).__name__}: {error}; this is a fault of Padlock's and says "
+        "nothing about the site: run it again with --debug and report what it prints"
+    )
+
+
+def _opened(site: Site, networks: Iterable[str]) -> Site:
+    """Return the site with these networks allowed: who runs the command is owner and operator at once."""
+    return msgspec.structs.replace(site, networks=tuple(dict.fromkeys((*site.networks, *networks))))
+
+
+def _unusable_ca_file(file: str) -> str:
+    """Return what is wrong with a file of authorities; empty where it can be used."""
+    from cryptography import x509  # noqa: PLC0415 — 50 ms that only this option need pay
+
+    try:
+        x509.load_pem_x509_certificates(Path(file).read_bytes())
+    except OSError as error:
+        return f"cannot read --ca-file {file}: {error.strerror or error}"
+    except ValueError:
+        return f"--ca-file {file} holds no PEM certificate"
+    return ""
+
+
+def _written(file: str, seen: Sequence[Evidence], *, single: bool) -> bool:
+    """Write the evidence, one object where one site was asked for; complain and return False where that fails."""
+    if not seen:
+        return True
+    data = evidence.encode(seen[0]) if single else msgspec.json.encode(seen)
+    try:
+        Path(file).write_bytes(msgspec.json.format(data, indent=1) + b"\n")
+    except OSError as error:
+        complain(f"cannot write the evidence to {file}: {error.strerror or error}")
+        return False
+    return True
+
+
+def _concluded(reports: list[Report], options: argparse.Namespace, *, faults: int, single: bool) -> int:
+    """Print the JSON, if asked for, and return the exit status."""
+    if options.json and (reports or not single):
+        show_json(reports, single=single)
+    return FAULT if faults else exit_status(reports, strict=options.strict)

@@ -1,0 +1,288 @@
+"""A report as text for a terminal or a pipe: what is wrong first, then the record of all that was looked at.
+
+A pure function of the report. Everything that came from outside passes through `printable`, and goes into rich as
+Text, never as markup, so that a title such as `[red]` stays what it is. Commands are never broken over lines: what
+is shown can be copied.
+"""
+
+import io
+import re
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from padlock.findings import Cause, CertificateSummary, Finding, NotAssessed, Report, Severity, StepRecord, host_of
+from padlock.render.escape import paragraphs, printable
+
+NARROWEST = 40
+SHOWN_SUBJECTS = 5
+SHOWN_CODES = 6
+GLYPHS = {
+    "error": "✗",
+    "warning": "▲",
+    "notice": "•",
+    "pass": "✓",
+    "fail": "✗",
+    "unknown": "?",
+    "not applicable": "\u2013",
+}
+PLAIN_GLYPHS = {"✗": "x", "▲": "!", "•": "*", "✓": "+", "\u2013": "-", "·": "|", "…": "..."}
+"""For outputs that cannot carry the others."""
+COMMAND = re.compile(r"`[^`]+`")
+GLUE = "\ue000"
+"""Stands for a space at which no line may break; as a private character it never occurs in escaped text."""
+STYLES = {
+    "error": "bold red",
+    "warning": "yellow",
+    "notice": "cyan",
+    "ok": "bold green",
+    "inconclusive": "bold magenta",
+    "pass": "green",
+    "fail": "red",
+    "unknown": "magenta",
+    "not applicable": "dim",
+}
+
+
+def render(
+    report: Report, *, width: int = 80, colour: bool = False, short: bool = False, ascii_only: bool = False
+) -> str:
+    """Return the report as text; `short` leaves out the record and the notices, and keeps what needs a person."""
+    out = io.StringIO()
+    console = Console(
+        file=out,
+        width=max(width, NARROWEST),
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+        _environ={},
+    )
+    _banner(console, report)
+    _causes(console, report.causes)
+    _findings(console, [f for f in report.findings if not short or f.severity is not Severity.NOTICE])
+    if not short:
+        _checklist(console, report.checklist)
+        _not_assessed(console, report.not_assessed)
+        _certificates(console, report.certificates, report.checked_at)
+        _timings(console, report)
+    text = "\n".join(line.rstrip() for line in out.getvalue().split("\n"))
+    return _in_ascii(text) if ascii_only else text
+
+
+def _in_ascii(text: str) -> str:
+    """Return the text with our glyphs replaced, and other characters as escapes."""
+    for glyph, plain in PLAIN_GLYPHS.items():
+        text = text.replace(glyph, plain)
+    return text.encode("ascii", "backslashreplace").decode()
+
+
+def duration(seconds: float) -> str:
+    """Return a time span as people say it: `20 ms`, `1.4 s`."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def remaining(until: datetime, now: datetime) -> str:
+    """Return how long a certificate is still valid, in whole days, or since when it is not."""
+    left = until - now
+    if left < timedelta(0):
+        return f"expired {_days(-left)} ago"
+    return f"{_days(left)} left"
+
+
+def _days(span: timedelta) -> str:
+    if span < timedelta(days=1):
+        return f"{int(span.total_seconds() // 3600)} h"
+    return f"{span.days} day{'' if span.days == 1 else 's'}"
+
+
+def _banner(console: Console, report: Report) -> None:
+    style = STYLES[report.status]
+    line = Text.assemble((f" {report.status.upper()} ", f"{style} reverse"), "  ", (printable(report.site), "bold"))
+    checked = f"{report.checked_at:%Y-%m-%d %H:%M} UTC"
+    room = console.width - line.cell_len - len(checked)
+    console.print(line + Text(" " * max(2, room) + checked, "dim") if room >= 2 else line)
+    if room < 2:
+        console.print(Text(f"  {checked}", "dim"))
+    for part in _summary(report):
+        console.print(Padding(Text(part, "dim"), (0, 0, 0, 2)))
+    others = [printable(host) for host in report.hosts if host != report.site]
+    if others:
+        console.print(Padding(Text("also " + ", ".join(others), "dim"), (0, 0, 0, 2)))
+
+
+def _summary(report: Report) -> Iterator[str]:
+    """Yield the lines below the banner."""
+    severities = Counter(finding.severity.value for finding in report.findings)
+    counts = [f"{n} {severity}{'' if n == 1 else 's'}" for severity, n in severities.items()]
+    yield ", ".join(counts) or (
+        "nothing could be seen" if report.status == "inconclusive" else "nothing to complain of"
+    )
+    if not report.checklist:
+        return
+    steps = Counter(record.status for record in report.checklist)
+    parts = [f"{steps['pass']} of {len(report.checklist)} steps pass"]
+    parts += [f"{steps[status]} {status}" for status in ("fail", "unknown", "not applicable") if steps[status]]
+    yield ", ".join(parts)
+
+
+def _heading(console: Console, title: str) -> None:
+    console.print()
+    console.print(Text(title, "bold underline" if console.is_terminal else ""))
+
+
+def _rows(console: Console, rows: Iterable[tuple[str, str]], indent: int = 4, label_width: int = 9) -> None:
+    """Print label and text in two columns; the text wraps within its own."""
+    grid = Table.grid(padding=(0, 1), pad_edge=False)
+    grid.add_column(width=label_width, no_wrap=True)
+    grid.add_column(overflow="fold")
+    for label, text in rows:
+        grid.add_row(Text(label, "dim"), Text(text))
+    console.print(Padding(grid, (0, 0, 0, indent)))
+
+
+def _fix(console: Console, text: str, indent: int = 4) -> None:
+    """Print what to do, wrapped between words but never within a command: a broken one cannot be copied."""
+    label = "fix"
+    for line in paragraphs(text):
+        whole = COMMAND.sub(lambda command: command[0].replace(" ", GLUE), line)
+        parts = textwrap.wrap(whole, console.width - indent - 10, break_long_words=False, break_on_hyphens=False)
+        for part in parts:
+            shown = Text(part.replace(GLUE, " "))
+            shown.stylize("bold" if "`" not in line else "")
+            shown.highlight_regex(COMMAND, "bold")
+            console.print(Text.assemble(" " * indent, (f"{label:<10}", "dim"), shown), soft_wrap=True)
+            label = ""
+
+
+def _causes(console: Console, causes: Sequence[Cause]) -> None:
+    if not causes:
+        return
+    _heading(console, "Why")
+    for cause in causes:
+        console.print(
+            Text.assemble("  ", (printable(cause.code), "bold"), (f"  {cause.confidence}", "dim")), soft_wrap=True
+        )
+        _rows(console, [("", printable(cause.explanation)), ("explains", printable(", ".join(cause.explains)))])
+        _fix(console, cause.remediation)
+
+
+def _findings(console: Console, findings: Sequence[Finding]) -> None:
+    if not findings:
+        return
+    _heading(console, "Findings")
+    for number, (finding, subjects) in enumerate(_alike(findings).items()):
+        if number:
+            console.print()
+        style = STYLES[finding.severity.value]
+        title = Text.assemble(
+            (f"  {GLYPHS[finding.severity.value]} ", style),
+            (printable(finding.code), style),
+            "  ",
+            (_listed(subjects), "bold"),
+        )
+        console.print(title, soft_wrap=True)
+        _rows(console, [("seen", printable(finding.observed))])
+        if finding.severity is not Severity.NOTICE:
+            _rows(console, [("expected", printable(finding.expected)), ("why", printable(finding.impact))])
+        _fix(console, finding.remediation)
+        if finding.severity is not Severity.NOTICE:
+            _rows(console, [("source", _source(finding))])
+
+
+def _alike(findings: Sequence[Finding]) -> dict[Finding, list[str]]:
+    """Return findings → subjects, with those in one that differ in nothing but the host that they are about."""
+    first: dict[tuple[str, ...], Finding] = {}
+    subjects: dict[Finding, list[str]] = {}
+    for finding in findings:
+        host = host_of(finding.subject)
+        texts = (finding.observed, finding.expected, finding.remediation)
+        key = (finding.code, finding.severity.value, *(text.replace(host, "{host}") for text in texts))
+        subjects.setdefault(first.setdefault(key, finding), []).append(finding.subject)
+    return subjects
+
+
+def _listed(subjects: Sequence[str]) -> str:
+    """Return subjects in one line, the number of those beyond the first few."""
+    shown = ", ".join(printable(subject) for subject in subjects[:SHOWN_SUBJECTS])
+    return shown + (f" and {len(subjects) - SHOWN_SUBJECTS} more" if len(subjects) > SHOWN_SUBJECTS else "")
+
+
+def _source(finding: Finding) -> str:
+    """Return where the rule comes from, and which step of the checklist it answers."""
+    reference = printable(finding.reference)
+    if finding.step is None or "checklist" in reference:
+        return reference
+    return f"{reference}, checklist step {finding.step}"
+
+
+def _checklist(console: Console, records: Sequence[StepRecord]) -> None:
+    if not records:
+        return
+    _heading(console, "Checklist")
+    for record in records:
+        note = ", ".join(printable(code) for code in record.codes) or printable(record.reason)
+        line = Text.assemble(
+            (f"  {GLYPHS[record.status]} ", STYLES[record.status]), f"{record.step:>2}  ", printable(record.title)
+        )
+        if note and line.cell_len + 2 + len(note) <= console.width:
+            line.append(f"  {note}", STYLES["fail"] if record.codes else "dim")
+            note = ""
+        console.print(line)
+        if note:
+            console.print(Padding(Text(note, STYLES["fail"] if record.codes else "dim"), (0, 0, 0, 8)))
+
+
+def _not_assessed(console: Console, entries: Sequence[NotAssessed]) -> None:
+    """Print what could not be looked at, one paragraph for each reason."""
+    if not entries:
+        return
+    _heading(console, "Not assessed")
+    for reason in dict.fromkeys(entry.reason for entry in entries):
+        same = [entry for entry in entries if entry.reason == reason]
+        subjects = _listed(list(dict.fromkeys(entry.subject for entry in same)))
+        codes = _codes(list(dict.fromkeys(printable(entry.code) for entry in same)))
+        console.print(Padding(Text(f"{GLYPHS['unknown']} {printable(reason)} ({subjects})"), (0, 0, 0, 2)))
+        console.print(Padding(Text(codes, "dim"), (0, 0, 0, 4)))
+
+
+def _codes(codes: Sequence[str]) -> str:
+    """Return codes in one line, by subject and with their number where there are many."""
+    if len(codes) <= SHOWN_CODES:
+        return ", ".join(codes)
+    subjects = Counter(code.partition(".")[0] for code in codes)
+    alone = {code.partition(".")[0]: code for code in codes}
+    return ", ".join(alone[name] if number == 1 else f"{name}.* ({number})" for name, number in subjects.items())
+
+
+def _certificates(console: Console, certificates: Sequence[CertificateSummary], now: datetime) -> None:
+    if not certificates:
+        return
+    _heading(console, "Certificates")
+    for serial in dict.fromkeys((c.issuer, c.serial) for c in certificates):
+        same = [c for c in certificates if (c.issuer, c.serial) == serial]
+        first = same[0]
+        hosts = ", ".join(dict.fromkeys(printable(c.host) for c in same))
+        until = f"until {first.not_after:%Y-%m-%d %H:%M} UTC"
+        style = STYLES["error" if first.not_after < now else "pass"]
+        console.print(Padding(Text.assemble((remaining(first.not_after, now), style), f"  {hosts}"), (0, 0, 0, 2)))
+        issued = f"{printable(first.subject)}, issued by {printable(first.issuer)}, {until}, serial {serial[1]}"
+        console.print(Padding(Text(printable(issued), "dim"), (0, 0, 0, 4)))
+
+
+def _timings(console: Console, report: Report) -> None:
+    if not report.timings:
+        return
+    _heading(console, "Timings")
+    phases = " · ".join(
+        f"{printable(phase).replace('_', ' ')} {duration(seconds)}" for phase, seconds in report.timings.items()
+    )
+    console.print(Padding(Text(phases), (0, 0, 0, 2)))

@@ -1,0 +1,164 @@
+"""What `sam build` makes: the right machine code for both architectures, small, complete, and the same every time."""
+
+import importlib.util
+import os
+import platform
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.stack.conftest import ROOT, SAM, sam
+
+pytestmark = [pytest.mark.sam, pytest.mark.timeout(300)]
+
+MB = 1024 * 1024
+DEPENDENCIES = {"aarch64": "DependenciesArm64Layer", "x86_64": "DependenciesX8664Layer"}
+ELF_MACHINE = {"aarch64": 183, "x86_64": 62}  # e_machine of the ELF header
+FUNCTIONS = {"DispatchFunction": "dispatch", "CheckFunction": "check", "NotifyFunction": "notify"}
+ENVIRONMENT = {
+    "AWS_DEFAULT_REGION": "eu-central-1",
+    "AWS_ENDPOINT_URL": "",
+    "SITES_TABLE": "sites",
+    "RESULTS_TABLE": "results",
+    "QUEUE_URL": "https://queue.invalid/1/queue",
+    "TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:topic",
+    "SITES": "",
+    "RETENTION_DAYS": "90",
+    "ALLOWED_NETWORKS": "",
+    "RESOLVERS": "",
+    "POWERTOOLS_SERVICE_NAME": "test",
+    "POWERTOOLS_METRICS_NAMESPACE": "Padlock",
+    "POWERTOOLS_LOG_LEVEL": "INFO",
+}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return every file but bytecode, by its path under the folder."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def run(code: str, *path: Path) -> subprocess.CompletedProcess[str]:
+    """Run code in a Python that sees its standard library and the given folders, nothing else."""
+    program = f"import sys; sys.path[:0] = {[str(folder) for folder in path]!r}\n{code}"
+    return subprocess.run(
+        [sys.executable, "-I", "-S", "-B", "-c", program],
+        env={"PATH": os.environ["PATH"], **ENVIRONMENT},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def layers(built: Path) -> list[Path]:
+    """Return the two layers that a function on this machine's architecture gets."""
+    return [built / DEPENDENCIES[platform.machine()] / "python", built / "PadlockLayer" / "python"]
+
+
+def test_template_is_valid() -> None:
+    """`sam validate --lint` finds nothing."""
+    ended = sam("validate", "--lint", path=f"{SAM.parent}:{os.environ['PATH']}")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("machine", sorted(DEPENDENCIES))
+def test_machine_code(built_without_python: Path, machine: str) -> None:
+    """Each architecture's layer has compiled modules for that machine and Python 3.13 only, whatever built it."""
+    modules = sorted((built_without_python / DEPENDENCIES[machine]).rglob("*.so*"))
+    names = {module.name.split(".")[0] for module in modules}
+    assert {"_rust", "_cffi_backend", "_core", "lexbor"} <= names
+    for module in modules:
+        header = module.read_bytes()[:20]
+        assert header[:4] == b"\x7fELF", module
+        assert int.from_bytes(header[18:20], "little") == ELF_MACHINE[machine], module
+        assert ".abi3." in module.name or f".cpython-313-{machine}-" in module.name
+
+
+@pytest.mark.parametrize("machine", sorted(DEPENDENCIES))
+def test_layers_are_small(built: Path, machine: str) -> None:
+    """Both layers together, bytecode included, stay under 40 MB unpacked; a cold start reads them."""
+    folders = [built / DEPENDENCIES[machine], built / "PadlockLayer"]
+    size = sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
+    assert 10 * MB < size < 40 * MB
+
+
+def test_result_does_not_depend_on_the_machine(built: Path, built_without_python: Path) -> None:
+    """With or without a Python 3.13 the files are the same; bytecode is all that is missing without."""
+    names = [*DEPENDENCIES.values(), "PadlockLayer", *FUNCTIONS]
+    for name in names:
+        assert contents(built / name) == contents(built_without_python / name), name
+    assert not list(built_without_python.rglob("*.pyc"))
+
+
+def test_bytecode_is_used_as_it_is(built: Path) -> None:
+    """Every module has bytecode of Python 3.13 that is never checked against its source: Lambda changes times."""
+    for layer in [*DEPENDENCIES.values(), "PadlockLayer"]:
+        sources = [path for path in (built / layer).rglob("*.py") if path.stat().st_size]
+        compiled = list((built / layer).rglob("*.cpython-313.pyc"))
+        assert len(compiled) >= len(sources) > 0
+        for path in compiled:
+            header = path.read_bytes()[:8]
+            assert header[:4] == importlib.util.MAGIC_NUMBER
+            assert int.from_bytes(header[4:], "little") == 1, f"{path}: not an unchecked hash"
+
+
+def test_functions_are_their_handlers_alone(built: Path) -> None:
+    """A function's package holds the Python files of its folder and nothing else."""
+    for name, folder in FUNCTIONS.items():
+        sources = {path.name: path.read_bytes() for path in (ROOT / "functions" / folder).glob("*.py")}
+        assert "app.py" in sources
+        assert contents(built / name) == sources
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_functions_import_from_the_build_alone(built: Path, layers: list[Path], name: str) -> None:
+    """Each handler starts with what the build holds, from the layers and not from anything that is installed here."""
+    code = "import app, padlock, boto3; print(callable(app.handler), padlock.__file__, boto3.__file__)"
+    ended = run(code, built / name, *layers)
+    assert ended.returncode == 0, ended.stderr
+    callable_, padlock, boto3 = ended.stdout.split()[-3:]
+    assert callable_ == "True"
+    assert padlock == str(layers[1] / "padlock/__init__.py")
+    assert boto3 == str(layers[0] / "boto3/__init__.py")
+
+
+def test_every_module_of_the_library_imports(layers: list[Path]) -> None:
+    """No module of the library needs a package that the layer lacks, but the command line, which is not run there."""
+    modules = [
+        ".".join(path.relative_to(layers[1]).with_suffix("").parts).removesuffix(".__init__")
+        for path in sorted((layers[1] / "padlock").rglob("*.py"))
+    ]
+    wanted = [name for name in modules if not name.startswith(("padlock.cli", "padlock.render.terminal"))]
+    assert len(wanted) > 10
+    ended = run(f"import importlib\nfor name in {wanted!r}: importlib.import_module(name)", *layers)
+    assert ended.returncode == 0, ended.stderr
+    assert run("import rich", *layers).returncode != 0, "rich belongs to the command line only"
+
+
+def test_services_in_use_are_in_the_layer(layers: list[Path]) -> None:
+    """Every AWS service that the functions call is among those that the layer keeps of botocore."""
+    sources = [*(ROOT / "functions").rglob("*.py"), *(ROOT / "layers/padlock/padlock").rglob("*.py")]
+    called = {
+        name
+        for path in sources
+        if "cli" not in path.parts and path.name != "cli.py"
+        for name in re.findall(r"""\.client\(\s*["'](\w+)["']""", path.read_text())
+    }
+    assert "dynamodb" in called
+    ended = run(f"import boto3\nfor name in {sorted(called)!r}: boto3.client(name)", *layers)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_licences_travel_along(built: Path) -> None:
+    """Every pinned package keeps its metadata, which names its licence."""
+    pinned = re.findall(r"(?m)^([a-z0-9-]+)==", (ROOT / "layers/dependencies/requirements.txt").read_text())
+    for layer in DEPENDENCIES.values():
+        folders = list((built / layer / "python").glob("*.dist-info"))
+        assert len(folders) == len(pinned)
+        for folder in folders:
+            assert "\nLicense" in (folder / "METADATA").read_text(), folder.name

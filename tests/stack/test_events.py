@@ -1,0 +1,89 @@
+"""The events of events/, which serve the console, the README and `make local`: each is understood by its function."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local.aws import EmbeddedAws
+from local.demo.nameserver import Zones, serve, stop
+from local.emulator import EVENTS
+from local.pump import Pump
+from tests.stack.conftest import ROOT
+
+
+def event(name: str) -> Any:
+    """Return one of the events."""
+    return json.loads((ROOT / "events" / name).read_text())
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[EmbeddedAws]:
+    """Run an embedded AWS with the two sites of the events."""
+    with EmbeddedAws(Sites="example.com, example.org") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def pump(aws: EmbeddedAws) -> Iterator[Pump]:
+    """Load the functions, with a name server that knows no site: nothing is sent anywhere."""
+    port, servers = serve(Zones({}))
+    yield Pump(aws, {"RESOLVERS": f"127.0.0.1:{port}"})
+    stop(servers)
+
+
+def test_each_event_has_a_function() -> None:
+    """No event is left over, and none is missing."""
+    assert sorted(name for _, name in EVENTS) == sorted(path.name for path in (ROOT / "events").iterdir())
+
+
+def test_schedule(pump: Pump) -> None:
+    """The schedule's tick queues the sites of the stack's parameter."""
+    assert pump.invoke("dispatch", event("schedule.json"))["sent"] == 2
+
+
+def test_console_check(pump: Pump) -> None:
+    """One site gives its report."""
+    report = pump.invoke("check", event("console-check.json"))
+    assert report["site"] == "example.com"
+    assert [finding["code"] for finding in report["findings"]] == ["dns.unresolvable"]
+
+
+def test_console_check_list(pump: Pump) -> None:
+    """Several sites give a report each, and the wrong entry an error in its place."""
+    first, second, wrong = pump.invoke("check", event("console-check-list.json"))["reports"]
+    assert (first["site"], second["site"]) == ("example.com", "example.org")
+    assert "not a host" in wrong["error"]
+
+
+def test_console_check_intent(pump: Pump) -> None:
+    """A site with what it declares is understood, every key of it."""
+    report = pump.invoke("check", event("console-check-intent.json"))
+    assert report["site"] == "example.com"
+    assert {finding["subject"] for finding in report["findings"]} == {"example.com", "www.example.com"}
+
+
+def test_queue(pump: Pump, aws: EmbeddedAws) -> None:
+    """Both messages of a batch are worked off, a bare name and a declaration."""
+    assert pump.invoke("check", event("queue.json")) == {"batchItemFailures": []}
+    for name in ("example.com", "example.org"):
+        stored = aws.client("dynamodb").get_item(
+            TableName=aws.physical["ResultsTable"], Key={"site": {"S": name}, "sk": {"S": "STATE"}}
+        )
+        assert stored["Item"]["status"] == {"S": "error"}
+
+
+def test_stream_and_sweep() -> None:
+    """The stream's record points at an alert, which is published once: the sweeper finds nothing left of it."""
+    (record,) = event("stream.json")["Records"]
+    assert record["dynamodb"]["NewImage"]["site"] == record["dynamodb"]["Keys"]["site"]
+    with EmbeddedAws() as fresh:
+        fresh.client("dynamodb").put_item(
+            TableName=fresh.physical["ResultsTable"], Item=record["dynamodb"]["NewImage"]
+        )
+        notify = Pump(fresh)
+        assert notify.invoke("notify", event("stream.json")) == {"batchItemFailures": []}
+        assert notify.invoke("notify", event("sweep.json"))["published"] == 0
+        (mail,) = fresh.mails()
+    assert mail.subject == record["dynamodb"]["NewImage"]["subject"]["S"]
