@@ -46,6 +46,10 @@ test: install .venv-sam/.installed lab-tools ## run every test; what cannot be h
 lab-tools: ## as root on Debian, install the servers that tests/lab runs
 	@local/install-lab || test $$? -eq 3
 
+.PHONY: docs
+docs: install ## write docs/checks.md anew from the rules
+	$(BIN)/python -m local.catalogue
+
 .PHONY: lint
 lint: install ## style and common faults
 	$(BIN)/ruff check $(SOURCES)

@@ -1,0 +1,40 @@
+"""The table of checks in docs/checks.md, made from the rules themselves: python -m local.catalogue."""
+
+from pathlib import Path
+
+from padlock.rules import RULES, Rule
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "checks.md"
+HEAD = """# What Padlock checks
+
+Every check has a stable code. A site's declaration switches codes off with `disable` and changes their severity
+with `severity`. A check that could not look is *not assessed*: neither passed nor failed. Errors raise alerts; warnings
+and notices stand in the report. The step is that of the deployment checklist.
+
+Made from the rules by `make docs`.
+"""
+
+
+def document() -> str:
+    """Return the page: one table per subject, in the order of a report."""
+    subjects = dict.fromkeys(code.split(".")[0] for code in RULES)
+    return HEAD + "".join(_table(subject) for subject in subjects)
+
+
+def _table(subject: str) -> str:
+    rows = [_row(rule) for rule in RULES.values() if rule.code.startswith(subject + ".")]
+    return (
+        f"\n## {subject}\n\n| code | severity | step | finding | why it matters |\n|---|---|---|---|---|\n"
+        + "".join(rows)
+    )
+
+
+def _row(rule: Rule) -> str:
+    steps = ", ".join(str(step) for step in rule.steps) or "beyond"
+    cells = (f"`{rule.code}`", rule.severity, steps, rule.summary, rule.impact)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+if __name__ == "__main__":
+    DOCUMENT.parent.mkdir(exist_ok=True)
+    DOCUMENT.write_text(document())
