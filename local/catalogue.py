@@ -8,8 +8,8 @@ DOCUMENT = Path(__file__).parent.parent / "docs" / "checks.md"
 HEAD = """# What Padlock checks
 
 Every check has a stable code. A site's declaration switches codes off with `disable` and changes their severity
-with `severity`. A check that could not look is *not assessed*: neither passed nor failed. Errors raise alerts; warnings
-and notices stand in the report. The step is that of the deployment checklist.
+with `severity`. A check that could not look is *not assessed*: neither passed nor failed. Errors raise alerts,
+warnings and notices stand in the report. The step is that of the deployment checklist.
 
 Made from the rules by `make docs`.
 """
