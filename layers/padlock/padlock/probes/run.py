@@ -205,6 +205,8 @@ class Run:
 
         spoken = [
             msgspec.structs.replace(seen, alpn=self.alpn.get((seen.host, seen.address, seen.port), ""))
+            if seen.sni and not seen.failure
+            else seen
             for seen in self.handshakes.values()
         ]
         handshakes = sorted(_distinct(spoken, self.more_handshakes), key=place)

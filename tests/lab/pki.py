@@ -1,0 +1,184 @@
+"""The lab's certificate authorities and the leaves that they sign, good and bad (RFC 5280)."""
+
+import datetime as dt
+import functools
+import ssl
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
+
+type Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+type KeyKind = Literal["ec", "rsa", "rsa1024"]
+type Issuer = Literal["R11", "R10", "E9", "unknown", "staging", "self"]
+
+AIA = "http://r11.ca.test/r11.der"
+
+
+class Leaf(msgspec.Struct, frozen=True):
+    """A leaf certificate as a scenario wants it; the default is a fresh 90-day one for the site's hosts."""
+
+    names: tuple[str, ...] = ()
+    """SAN dNSNames; empty: the site and its www sibling."""
+    age: float = 20
+    """Days since it was issued."""
+    left: float = 70
+    """Days until it expires."""
+    key: KeyKind = "ec"
+    issuer: Issuer = "R11"
+    sent: tuple[str, ...] = ("leaf", "issuer")
+    """What the server sends, in order; names of authorities beside `leaf` and `issuer`."""
+    hash: Literal["sha256", "sha1"] = "sha256"
+    impossible_date: bool = False
+    """It expires in a thirteenth month, which OpenSSL serves and no client can read."""
+
+
+class Authority(msgspec.Struct, frozen=True):
+    """A certificate authority: its certificate and key."""
+
+    certificate: x509.Certificate
+    key: Key
+
+
+class Pki:
+    """Every authority of the lab, made anew with the clock of this run."""
+
+    def __init__(self, now: dt.datetime) -> None:
+        self.now = now
+        root = self._authority("Lab Root X1", None)
+        old_root = self._authority("Lab Old Root", None, age=4000, left=-400)
+        private_root = self._authority("Unknown Root", None)
+        self.authorities = {
+            "root": root,
+            "R11": self._authority("Lab R11", root),
+            "R10": self._authority("Lab R10", root),
+            # Expired although its leaves are not: the chain ends with its earliest member.
+            "E9": self._authority("Lab E9", root, age=900, left=-5),
+            "unknown": self._authority("Unknown Intermediate", private_root),
+            "private-root": private_root,
+            "staging": self._authority(
+                "(STAGING) Tenuous Tomato R13", self._authority("(STAGING) Pretend Pear X1", None)
+            ),
+            # The trusted root's name and key, signed by a root that has expired: a path that clients must pass by.
+            "cross": Authority(self._certify("Lab Root X1", root.key, old_root, 3000, -400), root.key),
+        }
+
+    def write(self, directory: Path, name: str, leaf: Leaf, hosts: Sequence[str]) -> None:
+        """Write `<name>.pem`, the chain as sent, and `<name>.key`."""
+        key = shared_key(leaf.key)
+        certificate = self._leaf(leaf, leaf.names or tuple(hosts), key)
+        chain = [_pem(certificate if n == "leaf" else self._authority_of(n, leaf)) for n in leaf.sent]
+        if leaf.impossible_date:
+            chain[0] = _with_impossible_date(certificate)
+        (directory / f"{name}.pem").write_bytes(b"".join(chain))
+        (directory / f"{name}.key").write_bytes(_key_pem(key))
+
+    def write_authorities(self, directory: Path) -> None:
+        """Write the trust anchors, and the intermediate as its AIA address serves it."""
+        for name in ("root", "private-root"):
+            (directory / f"{name}.pem").write_bytes(_pem(self.authorities[name].certificate))
+        der = self.authorities["R11"].certificate.public_bytes(serialization.Encoding.DER)
+        (directory / "r11.der").write_bytes(der)
+
+    def _authority_of(self, name: str, leaf: Leaf) -> x509.Certificate:
+        return self.authorities[leaf.issuer if name == "issuer" else name].certificate
+
+    def _authority(self, name: str, issuer: Authority | None, *, age: float = 800, left: float = 1200) -> Authority:
+        key = ec.generate_private_key(ec.SECP256R1())
+        return Authority(self._certify(name, key, issuer, age, left), key)
+
+    def _certify(self, name: str, key: Key, issuer: Authority | None, age: float, left: float) -> x509.Certificate:
+        """Sign an authority's certificate; without an issuer it signs its own."""
+        signer = issuer.key if issuer else key
+        issuer_name = issuer.certificate.subject if issuer else _name(name)
+        return (
+            self._builder(_name(name), key, age, left)
+            .issuer_name(issuer_name)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+            .sign(signer, hashes.SHA256())
+        )
+
+    def _leaf(self, leaf: Leaf, names: tuple[str, ...], key: Key) -> x509.Certificate:
+        subject = _name(names[0])
+        issuer = None if leaf.issuer == "self" else self.authorities[leaf.issuer]
+        builder = self._builder(subject, key, leaf.age, leaf.left)
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False
+        )
+        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        if leaf.issuer == "R11":
+            builder = builder.add_extension(_authority_information(), critical=False)
+        if leaf.hash != "sha256" and issuer:
+            return _signed_by_openssl(builder.issuer_name(subject).sign(key, hashes.SHA256()), issuer, leaf.hash)
+        return builder.issuer_name(issuer.certificate.subject if issuer else subject).sign(
+            issuer.key if issuer else key, hashes.SHA256()
+        )
+
+    def _builder(self, subject: x509.Name, key: Key, age: float, left: float) -> x509.CertificateBuilder:
+        public = key.public_key()
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .public_key(public)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(self.now - dt.timedelta(days=age))
+            .not_valid_after(self.now + dt.timedelta(days=left))
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+        )
+
+
+@functools.cache
+def shared_key(kind: KeyKind) -> Key:
+    """Return the one key that all leaves of a kind share: making RSA keys is slow."""
+    if kind == "ec":
+        return ec.generate_private_key(ec.SECP256R1())
+    return rsa.generate_private_key(65537, 1024 if kind == "rsa1024" else 2048)
+
+
+def _authority_information() -> x509.AuthorityInformationAccess:
+    location = x509.UniformResourceIdentifier(AIA)
+    return x509.AuthorityInformationAccess(
+        [x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, location)]
+    )
+
+
+def _name(common: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common[:64])])
+
+
+def _signed_by_openssl(certificate: x509.Certificate, issuer: Authority, digest: str) -> x509.Certificate:
+    """Replace a self-made signature by one of an authority that `cryptography` refuses to make."""
+    with tempfile.TemporaryDirectory() as directory:
+        files = {name: Path(directory, name) for name in ("leaf", "ca", "key")}
+        files["leaf"].write_bytes(_pem(certificate))
+        files["ca"].write_bytes(_pem(issuer.certificate))
+        files["key"].write_bytes(_key_pem(issuer.key))
+        signing = f"-CA {files['ca']} -CAkey {files['key']} -set_serial {certificate.serial_number} -{digest}"
+        command = f"openssl x509 -preserve_dates -in {files['leaf']} {signing}"
+        done = subprocess.run(command.split(), check=True, capture_output=True)
+        return x509.load_pem_x509_certificate(done.stdout)
+
+
+def _with_impossible_date(certificate: x509.Certificate) -> bytes:
+    der = certificate.public_bytes(serialization.Encoding.DER)
+    written = f"{certificate.not_valid_after_utc:%y%m%d}".encode()
+    return ssl.DER_cert_to_PEM_cert(der.replace(written, written[:2] + b"1399")).encode()
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _key_pem(key: Key) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
