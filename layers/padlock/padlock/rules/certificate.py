@@ -252,7 +252,7 @@ def _by_message(
 @rule(
     "certificate.malformed",
     Severity.ERROR,
-    step=None,
+    step=10,
     reads="tls",
     summary="certificate cannot be parsed",
     impact="Browsers refuse the connection: what the server sends is no certificate that they can read.",
@@ -287,7 +287,7 @@ MOST_NAMES = 1_000
 @rule(
     "certificate.too_large",
     Severity.ERROR,
-    step=None,
+    step=10,
     reads="tls",
     summary="certificate too large",
     impact="Browsers and programs break the connection off, or wait for several round trips at each visit.",

@@ -184,7 +184,7 @@ _CURVES = ("secp256r1", "prime256v1", "secp384r1", "secp521r1")
 @rule(
     "certificate.weak",
     Severity.ERROR,
-    step=None,
+    step=10,
     reads="tls",
     summary="weak certificate",
     impact="Browsers refuse the certificate, or whoever tries hard enough can forge it.",

@@ -62,7 +62,7 @@ def _dead(evidence: Evidence, host: str) -> bool:
 @rule(
     "port.https_closed",
     Severity.ERROR,
-    step=3,
+    step=(3, 10),
     reads="ports",
     summary="HTTPS port closed",
     impact="Nobody reaches the site over HTTPS: browsers wait for a time-out or report a refused connection.",

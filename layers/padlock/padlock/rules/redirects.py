@@ -92,7 +92,7 @@ def partial(site: Site, evidence: Evidence) -> Iterator[Outcome]:
     if site.http_port is None or http is None:
         yield _HTTP_CLOSED
         return
-    purposes: tuple[Literal["deep", "health"], ...] = ("deep", "health") if site.health else ("deep",)
+    purposes: tuple[Literal["deep", "health"], ...] = ("health", "deep") if site.health else ("deep",)
     for host in evidence.hosts:
         fronts = look(evidence, host, scheme="http").seen
         judge = bound(_partial, http, fronts)
@@ -287,7 +287,7 @@ def drops_path(site: Site, evidence: Evidence) -> Iterator[Outcome]:
 @rule(
     "redirect.refused",
     Severity.ERROR,
-    step=None,
+    step=11,
     reads="http",
     summary="redirect leads nowhere public",
     impact="Visitors are sent to an internal address, another scheme or a closed port: they see an error page.",
