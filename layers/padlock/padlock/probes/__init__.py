@@ -11,6 +11,7 @@ from typing import Literal
 
 from padlock.evidence import Evidence, HostDns
 from padlock.network.vantage import Vantage
+from padlock.probes.cache import Cache, MemoryCache
 from padlock.probes.chains import follow
 from padlock.probes.dns import resolve_host, siblings, surroundings
 from padlock.probes.http import DEEP, ask, ask_deep, ask_default_site, wanted
@@ -21,12 +22,13 @@ from padlock.site import Site
 __all__ = ["gather"]
 
 
-async def gather(site: Site, now: datetime, vantage: Vantage) -> Evidence:
+async def gather(site: Site, now: datetime, vantage: Vantage, cache: Cache | None = None) -> Evidence:
     """Look at a whole site, within the vantage point's deadline; never raises for what a remote side does.
 
-    `now` (UTC) is the clock that certificates are verified by.
+    `now` (UTC) is the clock that certificates are verified by. What registries and authorities say is kept in the
+    cache, where one is given.
     """
-    run = Run(site, now, vantage)
+    run = Run(site, now, vantage, cache or MemoryCache())
     incomplete = ""
     try:
         async with asyncio.timeout(vantage.deadline), asyncio.TaskGroup() as run.tasks:

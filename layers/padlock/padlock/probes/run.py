@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -36,6 +37,7 @@ from padlock.network.failure import NetworkFailure, printable
 from padlock.network.limits import ADDRESSES_PER_HOST, CONNECTIONS_PER_SITE
 from padlock.network.vantage import Vantage
 from padlock.probes import trust
+from padlock.probes.cache import Cache
 from padlock.probes.dns import resolve_host, resolver_of
 from padlock.probes.urls import DEFAULT_PORTS, Refused, Url
 from padlock.site import Site
@@ -65,8 +67,11 @@ class Run:
     tasks: asyncio.TaskGroup
     """Where its probes run; set once the run's time has begun."""
 
-    def __init__(self, site: Site, now: datetime, vantage: Vantage) -> None:
+    def __init__(self, site: Site, now: datetime, vantage: Vantage, cache: Cache) -> None:
         self.site = site
+        self.cache = cache
+        self.pieces: dict[str, Any] = {}
+        """Field of the evidence → what a probe of its own gathered for it."""
         self.now = now
         self.vantage = vantage
         self.allowed = allowed_networks(site.networks, vantage.networks)
@@ -230,6 +235,7 @@ class Run:
                 "ipv6": "yes" if has_route(6) else "no",
             },
             incomplete="; ".join(filter(None, [incomplete, *self.faults])),
+            **self.pieces,
         )
 
     def _dns(self) -> Dns | None:

@@ -1,0 +1,80 @@
+"""What was observed of one site, failures of the remote side included.
+
+Evidence is plain data: it serialises to JSON and back, equal, and a report can be recomputed from it at any
+time with the clock that it carries. None means "not gathered". All text in it comes from outside and is
+hostile: it is bounded here and escaped where it is shown.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from padlock.evidence.dns import Dns, HostDns, Lookup, NameserverAnswer, PublicResolver, Rcode, Zone
+from padlock.evidence.failure import OURS, Failure, FailureKind
+from padlock.evidence.http import Chain, ChainEnd, Exchange, Hop, Http, Purpose
+from padlock.evidence.tls import Certificate, Handshake, PortState, Tls, TrustStatus, Verification
+from padlock.site import Site
+
+__all__ = [
+    "OURS",
+    "Certificate",
+    "Chain",
+    "ChainEnd",
+    "Dns",
+    "Evidence",
+    "Exchange",
+    "Failure",
+    "FailureKind",
+    "Handshake",
+    "Hop",
+    "HostDns",
+    "Http",
+    "Lookup",
+    "NameserverAnswer",
+    "PortState",
+    "PublicResolver",
+    "Purpose",
+    "Rcode",
+    "Tls",
+    "TrustStatus",
+    "Verification",
+    "Zone",
+    "decode",
+    "encode",
+]
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """Everything gathered about one site in one run. None: not gathered."""
+
+    site: Site
+    gathered_at: datetime
+    """UTC, when the run started."""
+    dns: Dns | None = None
+    ports: tuple[PortState, ...] | None = None
+    tls: Tls | None = None
+    http: Http | None = None
+    timings: Mapping[str, float] = {}
+    """Phase → seconds."""
+    vantage: Mapping[str, str] = {}
+    """Where it was seen from: region, resolver, ipv4 and ipv6 (`yes` or `no`)."""
+    incomplete: str = ""
+    """Why gathering ended early (the deadline); empty: it did not."""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that are judged: the declared ones, looked up or not, and the derived siblings that exist."""
+        declared = self.site.hosts or (self.site.name,)
+        found = [h.host for h in self.dns.hosts if not h.derived or h.exists] if self.dns else []
+        return (*found, *(host for host in declared if host not in found))
+
+
+def encode(evidence: Evidence) -> bytes:
+    """Return the evidence as JSON."""
+    return msgspec.json.encode(evidence)
+
+
+def decode(data: bytes | str) -> Evidence:
+    """Return the evidence of a JSON document; msgspec.ValidationError where it is none."""
+    return msgspec.json.decode(data, type=Evidence)
