@@ -30,21 +30,25 @@ lock: install ## pin every dependency anew, with hashes
 
 .PHONY: run
 run: install ## the main job on this machine, from the schedule to the mailbox: make run [SITES="example.com example.org"]
-	@$(BIN)/python -m local.run $(SITES)
+	@$(BIN)/python -m local '$(subst ','\'',$(SITES))'
 
 .PHONY: check
 check: install ## check a site from here: make check SITE=example.com
-	@test -n "$(SITE)" || { echo "usage: make check SITE=example.com" >&2; exit 2; }
-	@$(BIN)/padlock check $(SITE)
+	@test -n '$(subst ','\'',$(SITE))' || { echo "usage: make check SITE=example.com" >&2; exit 2; }
+	@$(BIN)/padlock check $(foreach site,$(SITE),'$(subst ','\'',$(site))')
 
 .PHONY: test
 test: install .venv-sam/.installed lab-tools ## run every test; what cannot be had is skipped and said
-	$(BIN)/python -m pytest -n 2 -m "not lab and not sam and not emulator"
-	$(BIN)/python -m pytest -m "lab or sam or emulator" --durations=5 -rs
+	$(BIN)/python -m pytest -n 2 -rsfE -m "not lab and not sam and not emulator"
+	$(BIN)/python -m pytest -m "lab or sam or emulator" --durations=5 -rsfE
 
 .PHONY: lab-tools
 lab-tools: ## as root on Debian, install the servers that tests/lab runs
 	@local/install-lab || test $$? -eq 3
+
+.PHONY: conformance
+conformance: install ## compare verdicts with Chromium's own; needs Debian's chromium
+	$(BIN)/python -m tests.conformance.mixed_content
 
 .PHONY: docs
 docs: install ## write docs/checks.md anew from the rules

@@ -9,7 +9,12 @@ HEAD = """# What Padlock checks
 
 Every check has a stable code. A site's declaration switches codes off with `disable` and changes their severity
 with `severity`. A check that could not look is *not assessed*: neither passed nor failed. Errors raise alerts,
-warnings and notices stand in the report. The step is that of the deployment checklist.
+warnings and notices stand in the report. The step is that of the deployment checklist, `beyond` what goes beyond
+it. The severity is the usual one, and a case may differ from it: `certificate.expiring` is an error in the last
+tenth of the lifetime (or under `thresholds.certificate_days`), `hsts.missing` a warning where `hsts: required` is
+declared.
+
+`site.invalid` (error, beyond) is no check of the site: its declaration cannot be used, so that nothing is checked.
 
 Made from the rules by `make docs`.
 """

@@ -32,6 +32,8 @@ ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 START_SECONDS = 600
 """The first start of a private engine installs Debian packages and makes an image."""
 INVOKE_SECONDS = 180
+ANSWERS = ROOT / ".cache/local"
+"""Where every answer stands whole."""
 SHOWN_LINES = 30
 """Lines of an answer that are printed."""
 
@@ -59,8 +61,8 @@ class Engine(msgspec.Struct, frozen=True):
     """The name or address by which the container calls it."""
     variables: Mapping[str, str]
     """Environment variables under which SAM finds the engine."""
-    pull: bool
-    """Whether the image of Lambda's Python may come from its registry."""
+    image: str
+    """The image in place of Lambda's own, made on this machine; empty: SAM gets Lambda's."""
     started: bool
     """Whether it was started for us, and is to be stopped by us."""
 
@@ -97,7 +99,7 @@ def _read_engine(exports: str) -> Engine:
         bind=values["LAMBDA_BIND"],
         host=values["LAMBDA_HOST"],
         variables={name: value for name, value in values.items() if name == "DOCKER_HOST"},
-        pull="LAMBDA_SKIP_PULL" not in values,
+        image=values.get("LAMBDA_IMAGE", ""),
         started="LAMBDA_STARTED" in values,
     )
 
@@ -124,7 +126,7 @@ def invoke(
                 *(SAM, "local", "invoke", function, "--template", template),
                 *("--event", input_, "--env-vars", variables),
                 *("--parameter-overrides", f"Architecture={ARCHITECTURES[platform.machine()]}"),
-                *([] if engine.pull else ["--skip-pull-image"]),
+                *(["--invoke-image", engine.image, "--skip-pull-image"] if engine.image else []),
             ],
             cwd=ROOT,
             env={**os.environ, **engine.variables, **CREDENTIALS, "SAM_CLI_TELEMETRY": "0"},
@@ -172,7 +174,8 @@ def _invoke_all(engine: Engine) -> int:
                 _write_alerts(aws, event)
             invocation = invoke(engine, function, event, environment(aws, function, engine) | network)
             failed += invocation.failed
-            say(f"\n{function} with events/{name} answers\n{_shown(invocation)}\n")
+            answer = _kept(name, invocation)
+            say(f"\n{function} with events/{name} answers\n{_shown(invocation, answer)}\n")
         for mail in aws.mails():
             say(f"\nThe topic was sent this mail:\n\nSubject: {mail.subject}\n\n{mail.text}\n")
     return 1 if failed else 0
@@ -184,9 +187,18 @@ def _write_alerts(aws: EmbeddedAws, event: Mapping[str, Any]) -> None:
         aws.client("dynamodb").put_item(TableName=aws.physical["ResultsTable"], Item=record["dynamodb"]["NewImage"])
 
 
-def _shown(invocation: Invocation) -> str:
+def _kept(event: str, invocation: Invocation) -> Path:
+    """Write an answer whole into a file, and return its path."""
+    ANSWERS.mkdir(parents=True, exist_ok=True)
+    file = ANSWERS / event
+    file.write_text(json.dumps(invocation.answer, indent=2, ensure_ascii=False) + "\n")
+    return file
+
+
+def _shown(invocation: Invocation, kept: Path) -> str:
     lines = json.dumps(invocation.answer, indent=2, ensure_ascii=False).splitlines()
-    rest = [f"... and {len(lines) - SHOWN_LINES} lines more"] if len(lines) > SHOWN_LINES else []
+    more = f"... and {len(lines) - SHOWN_LINES} lines more in {kept.relative_to(ROOT)}"
+    rest = [more] if len(lines) > SHOWN_LINES else []
     return "\n".join([*lines[:SHOWN_LINES], *rest, *([invocation.log] if invocation.failed else [])])
 
 

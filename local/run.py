@@ -36,12 +36,13 @@ LOG_LEVEL = "ERROR"
 HERE = {"POWERTOOLS_METRICS_DISABLED": "true", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 """What the embedded AWS needs of the environment: no metrics in the story, and no proxy on the way to it."""
 INTERRUPTED = 130
-TERMINATED = 143
 
 
 def main(names: Sequence[str]) -> int:
     """Tell the whole story; return the exit status."""
-    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(TERMINATED))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # A terminal that is closed ends it as a termination does: with everything stopped and removed.
+        signal.signal(number, lambda received, _frame: sys.exit(128 + received))
     try:
         with patch.dict(os.environ, HERE):
             # A profile or endpoint of the user's own AWS account has no say in this.
@@ -55,6 +56,11 @@ def main(names: Sequence[str]) -> int:
         say("\ninterrupted; nothing is left behind")
         return INTERRUPTED
     return 0
+
+
+def named(arguments: Sequence[str]) -> list[str]:
+    """Return the names of sites, which may stand with spaces or commas between them."""
+    return [name for argument in arguments for name in argument.replace(",", " ").split()]
 
 
 def _demo() -> None:
@@ -130,7 +136,8 @@ def _show(results: storage.Results, name: str, *, short: bool) -> None:
     if state is None:
         say(f"  no result is stored for {printable(name)}")
         return
-    report = msgspec.convert(state["report"], Report)
+    # Beside the stored report stand the findings that it names.
+    report = msgspec.convert(state["report"] | {"findings": state["findings"]}, Report)
     say(render(report, width=_width(), colour=_colour(), short=short).rstrip())
 
 
@@ -214,4 +221,4 @@ def _width() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(named(sys.argv[1:])))

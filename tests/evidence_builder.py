@@ -1,5 +1,6 @@
 """A healthy site's evidence, and verbs that break one thing of it."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -16,6 +17,9 @@ ADDRESS = "93.184.215.14"
 ADDRESS_6 = "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
 HOSTS = ("example.com", "www.example.com")
 LEAF, INTERMEDIATE, ROOT = "1" * 64, "2" * 64, "3" * 64
+OBSOLETE = ("SSLv3", "TLSv1", "TLSv1.1")
+REFUSED: Mapping[str, Any] = {"detail": "the alert protocol_version"}
+CRL = "http://r11.c.lencr.org/42.crl"
 PORTS: tuple[tuple[int, Literal["http", "https"]], ...] = ((80, "http"), (443, "https"))
 PAGE = "<!doctype html><title>Shop</title><h1>Welcome to the shop</h1>"
 
@@ -53,6 +57,7 @@ def certificate(sha256: str = LEAF, **fields: Any) -> ev.Certificate:
         "key_bits": 2048,
         "signature_hash": "sha256",
         "size": 1200,
+        "crl_urls": (CRL,),
     }
     return ev.Certificate(sha256, **{**defaults, **fields})
 
@@ -88,6 +93,17 @@ def handshake(host: str, **fields: Any) -> ev.Handshake:
     return ev.Handshake(host, **{**defaults, **fields})
 
 
+def obsolete(host: str, version: str, **fields: Any) -> ev.ObsoleteOffer:
+    """Return a server's refusal of an obsolete version."""
+    return ev.ObsoleteOffer(host, **{"address": ADDRESS, "port": 443, "version": version, **REFUSED, **fields})
+
+
+def revocation(certificate: str = LEAF, **fields: Any) -> ev.Revocation:
+    """Return an issuer's word that a certificate is good."""
+    defaults: dict[str, Any] = {"status": "good", "url": CRL, "next_update": NOW + timedelta(days=7)}
+    return ev.Revocation(certificate, **{**defaults, **fields})
+
+
 def exchange(url: str, **fields: Any) -> ev.Exchange:
     """Return the answer that a healthy site gives at this URL: a page over HTTPS, a 301 over HTTP."""
     scheme, rest = url.split("://")
@@ -114,6 +130,80 @@ def chain(
     defaults: dict[str, Any] = {"purpose": "front", "final_url": hops[-1][0] if hops else ""}
     made = tuple(ev.Hop(url, status, location, ADDRESS) for url, status, location in hops)
     return ev.Chain(start, hops=made, end=end, **{**defaults, **fields})
+
+
+def registration(**fields: Any) -> ev.Registration:
+    """Return a domain that is registered for most of a year."""
+    defaults: dict[str, Any] = {
+        "expires": NOW + timedelta(days=200),
+        "status": ("active", "client transfer prohibited"),
+        "registrar": "Example Registrar, Inc.",
+        "registry": "https://rdap.verisign.com/com/v1/",
+        "asked_at": NOW,
+    }
+    return ev.Registration("example.com", HOSTS[:1], **{**defaults, **fields})
+
+
+def caa(name: str, *issuers: str, **fields: Any) -> ev.CaaSet:
+    """Return the CAA records at a name: these `issue` properties; without them there are none."""
+    return ev.CaaSet(name, tuple(ev.CaaRecord("issue", issuer) for issuer in issuers), **fields)
+
+
+def renewal() -> ev.Renewal:
+    """Return a healthy site's renewal: challenges are redirected to a 404, issuer and logs know of nothing newer."""
+    path = ".well-known/acme-challenge/token"
+    return ev.Renewal(
+        challenges=tuple(
+            ev.Challenge(
+                host,
+                ADDRESS,
+                f"http://{host}/{path}",
+                "answer",
+                (
+                    ev.Hop(f"http://{host}/{path}", 301, f"https://{host}/{path}", ADDRESS),
+                    ev.Hop(f"https://{host}/{path}", 404, None, ADDRESS),
+                ),
+                exchange(f"https://{host}/{path}", purpose="challenge", status=404, body="", title=""),
+            )
+            for host in HOSTS
+        ),
+        information={
+            LEAF: ev.RenewalInformation(LEAF, start=NOW + timedelta(days=49.1), end=NOW + timedelta(days=50.9))
+        },
+        search=ev.Search(
+            "example.com",
+            found=(
+                ev.Logged(
+                    "04A1B2",
+                    "C=US, O=Let's Encrypt, CN=R11",
+                    NOW - timedelta(days=10),
+                    NOW + timedelta(days=80),
+                    HOSTS,
+                ),
+            ),
+        ),
+    )
+
+
+def look_around(*, health: bool, host: str = HOSTS[0]) -> tuple[ev.Exchange, ...]:
+    """Return what a healthy app says when it is asked for what it does not have, and for its undeclared health."""
+    nothing: dict[str, Any] = {"status": 404, "body": "no such page", "body_sha256": "e" * 64, "title": "404"}
+    debugger = ("?__debugger__=yes&cmd=resource&f=debugger.js", "console")
+    found = exchange(f"https://{host}/health", purpose="usual_health", body="ok", body_sha256="d" * 64, title="")
+    return (
+        exchange(f"https://{host}/padlock-probe/path?q=1", purpose="deep", **nothing),
+        *(exchange(f"https://{host}/{path}", purpose="debugger", **nothing) for path in debugger),
+        *((found,) if health else ()),
+    )
+
+
+def page(url: str = "https://example.com/", **fields: Any) -> ev.Page:
+    """Return a page that loads everything over HTTPS, with a stylesheet and a script of its own."""
+    assets = (
+        ev.Asset("stylesheet", "https://example.com/static/shop.css", status=200, content_type="text/css"),
+        ev.Asset("script", "https://example.com/static/shop.js", status=200, content_type="text/javascript"),
+    )
+    return ev.Page(url, **{"purpose": "front", "url": url, "is_html": True, "assets": assets, **fields})
 
 
 def healthy(declaration: str | Mapping[str, Any] = "example.com") -> ev.Evidence:
@@ -157,6 +247,7 @@ def healthy(declaration: str | Mapping[str, Any] = "example.com") -> ev.Evidence
                 ("https://example.com/", 200, None),
             )
         )
+    exchanges += look_around(health=site.health is None)
     names = ("ns1.example.net", "ns2.example.net")
     answers = tuple(
         ev.NameserverAnswer(
@@ -196,8 +287,14 @@ def healthy(declaration: str | Mapping[str, Any] = "example.com") -> ev.Evidence
                     path_not_after=NOW + timedelta(days=80),
                 ),
             ),
+            obsolete=tuple(obsolete(host, version) for host in HOSTS for version in OBSOLETE),
+            revocations=(revocation(),),
         ),
         http=ev.Http(tuple(exchanges), tuple(chains)),
+        page=(page(),),
+        renewal=renewal(),
+        registration=(registration(),),
+        caa={name: caa(name) for name in (*HOSTS, "com")} | {"example.com": caa("example.com", "letsencrypt.org")},
         timings={"dns": 0.02, "tls": 0.05, "http": 0.09, "total": 0.2},
         vantage={"region": "local", "ipv4": "yes", "ipv6": "yes"},
     )
@@ -252,7 +349,11 @@ def with_address(evidence: ev.Evidence, address: str = ADDRESS_6, host: str = "e
     return change(
         grown,
         ports=evidence.ports + states,
-        tls=change(evidence.tls, handshakes=evidence.tls.handshakes + looks),
+        tls=change(
+            evidence.tls,
+            handshakes=evidence.tls.handshakes + looks,
+            obsolete=(*evidence.tls.obsolete, *(obsolete(host, version, address=address) for version in OBSOLETE)),
+        ),
         http=change(evidence.http, exchanges=evidence.http.exchanges + exchanges),
     )
 
@@ -286,6 +387,21 @@ def with_handshakes(
     return change(evidence, tls=change(evidence.tls, handshakes=looks))
 
 
+def with_obsolete(evidence: ev.Evidence, version: str, address: str = ADDRESS, **fields: Any) -> ev.Evidence:
+    """Return the evidence with other fields of how an address took an obsolete version, for every host."""
+    assert evidence.tls
+    kept = tuple(o for o in evidence.tls.obsolete if (o.version, o.address) != (version, address))
+    taken = {"accepted": True, "cipher": "ECDHE-RSA-AES256-SHA", "detail": "", **fields}
+    more = tuple(obsolete(host, version, address=address, **taken) for host in HOSTS)
+    return change(evidence, tls=change(evidence.tls, obsolete=(*kept, *more)))
+
+
+def with_revocation(evidence: ev.Evidence, *looks: ev.Revocation) -> ev.Evidence:
+    """Return the evidence with these looks at issuers' lists alone."""
+    assert evidence.tls
+    return change(evidence, tls=change(evidence.tls, revocations=looks))
+
+
 def with_exchange(evidence: ev.Evidence, url: str, address: str = "", **fields: Any) -> ev.Evidence:
     """Return the evidence with other fields of what is asked under a URL, at every address or at one."""
     assert evidence.http
@@ -308,6 +424,29 @@ def with_chains(evidence: ev.Evidence, *chains: ev.Chain) -> ev.Evidence:
     starts = {each.start for each in chains}
     kept = tuple(each for each in evidence.http.chains if each.start not in starts)
     return change(evidence, http=change(evidence.http, chains=kept + chains))
+
+
+def with_registration(evidence: ev.Evidence, **fields: Any) -> ev.Evidence:
+    """Return the evidence with other fields of the domain's registration."""
+    return change(evidence, registration=(registration(**fields),))
+
+
+def with_caa(evidence: ev.Evidence, *sets: ev.CaaSet) -> ev.Evidence:
+    """Return the evidence with these CAA sets in the place of those at the same names."""
+    return change(evidence, caa={**(evidence.caa or {}), **{each.name: each for each in sets}})
+
+
+def with_renewal(evidence: ev.Evidence, **fields: Any) -> ev.Evidence:
+    """Return the evidence with other fields of what was seen of renewal."""
+    assert evidence.renewal
+    return change(evidence, renewal=change(evidence.renewal, **fields))
+
+
+def with_page(evidence: ev.Evidence, *references: ev.Reference, **fields: Any) -> ev.Evidence:
+    """Return the evidence with what the front page loads over plain HTTP, and other fields of that page."""
+    counts = Counter(f"{each.kind} upgraded" if each.upgraded else each.kind for each in references)
+    found = {"counts": dict(counts), "references": references, **fields}
+    return change(evidence, page=(page(**found),))
 
 
 def outcomes(code: str, evidence: ev.Evidence) -> list[Problem | Unknown]:

@@ -93,6 +93,7 @@ def _server(handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
 def _handler(answer: Any) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        server_version, sys_version = "nginx", ""  # Python's own would count as a development server
         timeout = 10
 
         def do_GET(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 from padlock import evidence as ev
 from padlock.assess import assess
 from padlock.findings import Severity
-from padlock.rules import RULES, Rule, Unknown
+from padlock.rules import RULES, Problem, Rule, Unknown
 from padlock.rules._rule import Outcome
 from padlock.site import Site
 
@@ -158,3 +158,19 @@ def test_one_dead_port_is_not_ten_findings() -> None:
     assert len(judged.findings) == 2
     assert {"certificate.expired", "app.error", "hsts.missing"} <= {entry.code for entry in judged.not_assessed}
     assert [cause.code for cause in judged.causes] == ["cause.port_blocked"]
+
+
+def test_a_notice_does_not_hide_what_was_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notice about one host and another host that was not seen leave the step open; a warning fails it."""
+
+    def mixed(severity: Severity) -> Rule:
+        def check(site: Site, evidence: ev.Evidence) -> Iterator[Outcome]:
+            yield Problem("example.com", "seen", "", severity)
+            yield Unknown("www.example.com", "no answer")
+
+        return msgspec.structs.replace(RULES["redirect.loop"], check=check)
+
+    monkeypatch.setitem(RULES, "redirect.loop", mixed(Severity.NOTICE))
+    assert report(healthy()).checklist[10].reason == "no answer"
+    monkeypatch.setitem(RULES, "redirect.loop", mixed(Severity.WARNING))
+    assert report(healthy()).checklist[10].status == "fail"

@@ -20,6 +20,7 @@ CAUSES = {
     "cause.certificate_coverage": ["certificate.name_mismatch"],
     "cause.renewal_broken": ["certificate.expired"],
     "cause.redirect_loop": ["redirect.loop"],
+    "cause.proxy_headers": ["proxy.scheme_lost"],
     "cause.upstream_down": ["app.bad_gateway"],
 }
 
@@ -104,3 +105,30 @@ def test_several_hosts_are_one_cause() -> None:
 def test_loop_takes_the_findings_own_fix() -> None:
     """The loop's finding knows which side to mend."""
     assert infer([finding("redirect.loop")])[0].remediation == "fix redirect.loop"
+
+
+def test_overdue_renewal_takes_along_what_stopped_it() -> None:
+    """A way that no challenge gets through, and the warning of the expiry, are explained by it; none leads to it."""
+    challenge = finding("renewal.challenge_unreachable")
+    expiring = finding("certificate.expiring", severity=Severity.WARNING)
+    (found,) = infer([challenge, expiring, finding("renewal.overdue")])
+    assert found.code == "cause.renewal_broken"
+    assert set(found.explains) == {"renewal.overdue", "renewal.challenge_unreachable", "certificate.expiring"}
+    assert infer([challenge, expiring]) == ()
+
+
+def test_lost_headers_explain_what_visitors_meet() -> None:
+    """A redirect to plain HTTP or to the upstream, at the same host, comes from the headers that the app lacks."""
+    found = infer(
+        [
+            finding("redirect.downgrade"),
+            finding("redirect.refused", "other.example.com"),
+            finding("proxy.scheme_lost"),
+            finding("proxy.host_lost"),
+        ]
+    )
+    (cause,) = found
+    assert cause.code == "cause.proxy_headers"
+    assert cause.explains == ("proxy.scheme_lost", "proxy.host_lost", "redirect.downgrade")
+    assert "the scheme and the host" in cause.explanation
+    assert cause.remediation == "fix proxy.scheme_lost"

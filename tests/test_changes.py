@@ -41,7 +41,7 @@ def test_first_failing_run_alerts() -> None:
     """A site that fails at its first run alerts at once."""
     state, change = folded(report(EXPIRED))
     assert change is not None
-    assert (change.before, change.after, keys(change.opened)) == ("ok", "error", ["certificate.expired"])
+    assert (change.before, change.after, keys(change.opened)) == ("unknown", "error", ["certificate.expired"])
     assert state.findings[0].since == NOW
 
 

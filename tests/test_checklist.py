@@ -74,3 +74,9 @@ def test_step_18_sums_up() -> None:
     outcomes = {**outcomes, "late.renewal": "fail"}
     summed = checklist.record(outcomes, steps, [finding("late.renewal")], {})[-1]
     assert (summed.status, summed.codes) == ("fail", ("late.renewal",))
+
+
+def test_a_step_without_a_check_says_so() -> None:
+    """Only what the host alone can tell is called that; another step that nothing looks at has no check yet."""
+    assert {n: row(n, {}).reason for n in (5, 6, 9)} == dict.fromkeys((5, 6, 9), checklist.NEEDS_HOST)
+    assert row(16, {}).reason == "there is no check of it yet"

@@ -74,6 +74,7 @@ def declared(demo: DemoSites, *names: str) -> list[dict[str, Any]]:
         ),
         (["check", "--resolver", "127.0.0.1:99999", "example.com"], "'127.0.0.1:99999' has no port from 1 to 65535"),
         (["check", "--allow-network", "10.0.0.1/8", "example.com"], "is no CIDR range"),
+        (["check", "--ct", "crt.sh", "example.com"], "is no URL such as https://crt.sh/"),
         (["check", "--ca-file", "absent.pem", "example.com"], "cannot read --ca-file absent.pem: No such file"),
         (["check", "https://example.com/"], "is a URL; write the host name alone"),
         (["check", "93.184.215.14"], "is an address, not a host name"),
@@ -292,8 +293,15 @@ class TestTerminal:
         assert "example.com" in done.stdout
         assert done.stderr == ""
 
+    def test_low_limit_of_open_files(self, demo: DemoSites, flags: list[str], tmp_path: Path) -> None:
+        """A shell that allows few open files costs no check: the command raises its limit as far as it may."""
+        file = site_file(tmp_path, *declared(demo, "healthy.example"))
+        command = ["bash", "-c", 'ulimit -Sn 16; exec "$@"', "bash", *PADLOCK, "check", "--site-file", file, *flags]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
-    @pytest.mark.parametrize("debug", ["", "1"])
+    @pytest.mark.parametrize("debug", ["", "0", "1"])
     def test_output_that_cannot_be_written(self, debug: str, tmp_path: Path) -> None:
         """A full disk is one line that says so; PADLOCK_DEBUG adds the traceback."""
         path = tmp_path / "evidence.json"
@@ -310,7 +318,7 @@ class TestTerminal:
             )
         assert done.returncode == 2
         assert "judging the evidence failed: [Errno 28]" in done.stderr.strip().split("\n")[-1]
-        assert ("Traceback" in done.stderr) == bool(debug)
+        assert ("Traceback" in done.stderr) == (debug == "1")
 
     def in_terminal(self, demo: DemoSites, flags: list[str], folder: Path, **environment: str) -> tuple[int, str]:
         """Check the healthy site in a pseudo-terminal; return the exit status and all that was shown."""
@@ -374,3 +382,48 @@ class TestSiteFiles:
         sites, wrong = collect(["example.com", "example.net"], [file])
         assert wrong == []
         assert sites == [parse({"name": "example.com", "health": "/up"}), parse("example.net")]
+
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [
+            (b"- name: a.example\n  hsts: off\n  hsts: required\n", "the key 'hsts' stands there twice"),
+            (b"sites:\n- a.example\n", "without the key 'sites' around it"),
+            (b"[" * 5000, "nested too deeply"),
+            (b"- [a.example]\n", "not a list"),
+            (b"\xff\xfe- a", "not UTF-8 text"),
+        ],
+    )
+    def test_strange_site_files(self, content: bytes, said: str, tmp_path: Path) -> None:
+        """A file of another form is told what is wrong with it, and nothing in it is dropped without a word."""
+        path = tmp_path / "sites.yaml"
+        path.write_bytes(content)
+        sites, [message] = load(str(path))
+        assert (sites, str(path) in message) == ([], True)
+        assert said in message
+
+    def test_byte_order_mark_and_merged_defaults(self, tmp_path: Path) -> None:
+        """What Windows editors write first is no part of a name; merged defaults may be replaced."""
+        path = tmp_path / "sites.yaml"
+        path.write_bytes(b"\xef\xbb\xbf- &d {name: a.example, hsts: off}\n- {<<: *d, name: b.example}\n")
+        sites, wrong = load(str(path))
+        assert ([(site.name, site.hsts) for site in sites], wrong) == (
+            [("a.example", "off"), ("b.example", "off")],
+            [],
+        )
+
+
+def test_no_evidence_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty list of evidence is no healthy result."""
+    path = tmp_path / "none.json"
+    path.write_text("[]")
+    assert main(["assess", str(path)]) == 2
+    assert "holds an empty list of evidence" in capsys.readouterr().err
+
+
+def test_networks_that_are_not_allowed_are_told(
+    demo: DemoSites, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Networks that only the file declares stay closed, and the option that opens them is named."""
+    file = site_file(tmp_path, *declared(demo, "healthy.example"))
+    main(["check", "--site-file", file, "--resolver", demo.resolver])
+    assert "add --allow-network 127.0.0.0/8" in capsys.readouterr().err

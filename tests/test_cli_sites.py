@@ -153,3 +153,18 @@ def test_without_credentials(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     assert main(["sites", "list"]) == 2
     assert "AWS_PROFILE" in capsys.readouterr().err
+
+
+def test_binary_attribute_is_one_wrong_entry(
+    aws: EmbeddedAws, table: Sites, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An item with a binary attribute is a wrong entry of the list; its JSON shows it beside the others."""
+    table.put({"name": "good.example"})
+    odd = {"name": {"S": "odd.example"}, "private_ca": {"B": b"\xff"}, "labels": {"BS": [b"a"]}}
+    aws.client("dynamodb").put_item(TableName=aws.physical["SitesTable"], Item=odd)
+    assert main(["sites", "list"]) == 2
+    said = capsys.readouterr()
+    assert "good.example" in said.out
+    assert "odd.example" in said.err
+    assert main(["sites", "list", "--json"]) == 0
+    assert [item["name"] for item in json.loads(capsys.readouterr().out)] == ["good.example", "odd.example"]

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from padlock.changes import Change, State, fold
 from padlock.findings import Cause, Report
-from padlock.message import MAX_MESSAGE, Message, compose, fallback, payload, subject_of
+from padlock.message import MAX_MESSAGE, Further, Message, compose, fallback, payload, subject_of
 
 from tests.reports import NOW, finding, report
 
@@ -17,6 +17,7 @@ EXPIRED = finding("certificate.expired")
 EXPIRED_WWW = finding("certificate.expired", "www.example.com")
 CLOSED = finding("port.https_closed")
 LOOP = finding("redirect.loop", "www.example.com")
+FURTHER = Further("padlock-Results", "padlock-CheckFunction-1AB")
 LATER = NOW + timedelta(hours=2, minutes=5)
 HOSTILE = "\x1b[31mred\x07 \u202egnp\u2066 one\r\nSubject: forged\n\nOVER\n----\x00\u2028* all is well \ud800"
 
@@ -32,19 +33,19 @@ def change_of(*reports: Report) -> Change:
 
 def message_of(*reports: Report) -> Message:
     """Return the message of what the last of these runs changed."""
-    return compose(change_of(*reports), "a1b2", 7, "padlock-Results")
+    return compose(change_of(*reports), "a1b2", 7, FURTHER)
 
 
 @pytest.mark.parametrize(
     ("reports", "subject"),
     [
         ([report(EXPIRED)], "certificate expired"),
-        ([report(EXPIRED, CLOSED)], "2 new"),
+        ([report(EXPIRED, CLOSED)], "certificate expired, and 1 more"),
         ([report(EXPIRED, EXPIRED_WWW)], "certificate expired (2)"),
         ([report(EXPIRED, EXPIRED_WWW), report()], "resolved: certificate expired (2)"),
-        ([report(LOOP), report(LOOP, EXPIRED, CLOSED)], "2 new, 1 still open"),
+        ([report(LOOP), report(LOOP, EXPIRED, CLOSED)], "certificate expired, and 1 more, 1 still open"),
         ([report(EXPIRED), report()], "resolved: certificate expired"),
-        ([report(EXPIRED, CLOSED), report()], "2 resolved"),
+        ([report(EXPIRED, CLOSED), report()], "resolved: certificate expired, and 1 more"),
         ([report(EXPIRED, CLOSED), report(CLOSED)], "resolved: certificate expired, 1 still open"),
         ([report(EXPIRED), report(CLOSED)], "port https_closed, 1 resolved"),
         (
@@ -81,7 +82,8 @@ def test_body_has_what_a_person_needs() -> None:
         "Fix: sudo certbot renew",
         "Reference: RFC 5280",
         "* redirect loop: www.example.com\n  (redirect.loop, error; since 2026-11-20 12:00 UTC)",
-        "padlock check example.com",
+        "Look again:  aws lambda invoke --function-name padlock-CheckFunction-1AB",
+        '--payload \'{"site": "example.com"}\' /dev/stdout',
         "aws dynamodb get-item --table-name padlock-Results",
         "Alert a1b2, number 7",
     ):
@@ -120,7 +122,7 @@ def test_body_names_causes() -> None:
     cause = Cause("cause.renewal_broken", "likely", "Renewal stopped.", "sudo certbot renew --dry-run", ("x",))
     judged = report(EXPIRED)
     change = change_of(msgspec.structs.replace(judged, causes=(cause,)))
-    body = compose(change, "a", 1, "t").body
+    body = compose(change, "a", 1, Further("t")).body
     assert "* Renewal stopped. (likely; cause.renewal_broken)\n  Fix: sudo certbot renew --dry-run" in body
 
 
@@ -144,15 +146,14 @@ def test_outside_text_forges_nothing(field: str) -> None:
 def test_no_command_is_made_of_a_name_that_is_no_host(site: str) -> None:
     """The commands to copy are left out where the name could be a part of the command line."""
     body = message_of(report(EXPIRED, site=site)).body
-    assert "padlock check" not in body
-    assert "aws dynamodb" not in body
+    assert "aws " not in body
 
 
 def test_data_is_for_machines() -> None:
     """The JSON has the alert's id, number, statuses, and every finding with its fields."""
     data = json.loads(message_of(report(EXPIRED)).data)
     assert (data["alert_id"], data["seq"], data["site"]) == ("a1b2", 7, "example.com")
-    assert (data["from"], data["to"], data["severity"]) == ("ok", "error", "error")
+    assert (data["from"], data["to"], data["severity"]) == ("unknown", "error", "error")
     assert data["opened"][0]["code"] == "certificate.expired"
     assert data["opened"][0]["since"] == "2026-11-20T12:00:00Z"
     assert data["counts"]["opened"] == 1
@@ -180,6 +181,31 @@ def test_message_fits_into_sns(text: str) -> None:
     assert re.search(r"^\.\.\. and 3\d\d more$", sent.body, re.MULTILINE)
 
 
+@pytest.mark.parametrize("character", ["😀", "\x00"])
+def test_long_subjects_fit_into_sns(character: str) -> None:
+    """Subjects that share one finding's text are cut like any other text where a message is too large."""
+    old, new = (
+        [finding(f"{kind}.{n % 4}", f"h{n}.example.com {character * 270}") for n in range(200)] for kind in "xy"
+    )
+    sent = message_of(report(*old), report(*old[:100], *new))
+    assert len(payload(sent.subject, sent.body, sent.data).encode()) <= MAX_MESSAGE
+
+
 def test_fallback_is_plain_ascii() -> None:
     """What goes out where a message is refused has nothing that could be refused again."""
     assert re.fullmatch(r"[ -~\n]+", fallback(HOSTILE, "[Padlock] ü: x", "a1b2"))
+
+
+def test_no_look_again_at_a_wrong_declaration() -> None:
+    """A declaration that cannot be read cannot be checked again; nor can anything where there is no function."""
+    wrong = report(finding("site.invalid"))
+    assert "Look again" not in message_of(wrong).body
+    assert "Look again" not in compose(change_of(report(EXPIRED)), "a", 1, Further("t")).body
+
+
+def test_time_in_the_owners_zone() -> None:
+    """The time of the check is repeated as the owner's clock shows it; an unknown zone costs nothing."""
+    judged = report(EXPIRED)
+    for zone, shown in (("Europe/Berlin", " (13:00 Europe/Berlin)"), ("UTC", ""), ("No/Where", "")):
+        change = change_of(msgspec.structs.replace(judged, timezone=zone))
+        assert f"Checked at 2026-11-20 12:00 UTC{shown}\n" in compose(change, "a", 1, FURTHER).body

@@ -84,13 +84,46 @@ def test_interval_of_any_declaration(declaration: Any, seconds: int) -> None:
     assert interval_of(declaration) == seconds
 
 
-def test_table_wins_over_the_parameter() -> None:
+def test_table_wins_over_the_parameter(sites: Sites) -> None:
     """A site that stands in both is declared by the table; names are compared as hosts."""
-    rows = [{"name": "A.example", "hsts": "off"}]
-    assert list(declared(rows, "a.example, B.example ,,b.example")) == [
-        ("a.example", rows[0]),
+    row = {"name": "A.example", "hsts": "off"}
+    sites.put(row)
+    assert list(declared(sites, "a.example, B.example ,,b.example")) == [
+        ("a.example", row),
         ("b.example", "b.example"),
     ]
+
+
+def test_one_site_under_several_spellings_runs_once(sites: Sites, caplog: pytest.LogCaptureFixture) -> None:
+    """Of rows that mean the same site the one with the normal name counts, else one of them; the log has the rest."""
+    for name in ("A.example", "a.example", "a.example.", "B.example", "b.EXAMPLE"):
+        sites.put({"name": name})
+    chosen = dict(declared(sites, ""))
+    assert chosen["a.example"] == {"name": "a.example"}
+    assert len(chosen) == len(list(declared(sites, ""))) == 2
+    assert caplog.text.count("declares the same site") == 6
+
+
+def test_new_site_of_a_long_interval_runs_at_the_next_tick(aws: EmbeddedAws, results: Results, sites: Sites) -> None:
+    """A site that was just added is checked at once, then in its turn; put anew it is checked at once again."""
+    queue = Queue(aws.client("sqs"), aws.physical["CheckQueue"])
+    start = NOW - timedelta(hours=1)
+    dispatch(results, sites, "", queue, start)
+    waits = next(name for name in NAMES if not is_due(name, 7 * 86400, Tick(NOW, start)))
+    weekly = {"name": waits, "interval": "7d"}
+    sites.put(weekly)
+    minutes = [start + timedelta(minutes=5 * number) for number in range(1, 4)]
+    assert [dispatch(results, sites, "", queue, at).sent for at in minutes] == [1, 0, 0]
+    assert dispatch(results, sites, "", queue, minutes[-1]).sent == 0
+    assert list(sites.all()) == [weekly], "the mark is no part of the declaration"
+    sites.put(weekly)
+    assert dispatch(results, sites, "", queue, NOW).sent == 1
+
+
+def test_mark_revives_no_removed_site(sites: Sites) -> None:
+    """A site that was removed while it was dispatched stays removed."""
+    sites.mark("gone.example", "2026-11-20T17:05:00Z")
+    assert list(sites.rows()) == []
 
 
 def test_read_tick() -> None:
@@ -123,10 +156,10 @@ def test_too_large_declaration_is_told() -> None:
 
 
 def test_odd_attribute_stops_nobody() -> None:
-    """An attribute of a type that JSON lacks is sent as text; the check refuses the entry alone."""
-    assert (
-        "b'" in json.loads(body_of("a.example", {"name": "a.example", "labels": b"\x00"}, "slot"))["site"]["labels"]
-    )
+    """An attribute of a type that JSON lacks is told by name; the check refuses the entry alone."""
+    body = json.loads(body_of("a.example", {"name": "a.example", "labels": {"x": [b"\x00"]}}, "slot"))
+    assert (body["site"], body["slot"]) == ("a.example", "slot")
+    assert body["error"].startswith("labels: binary data")
 
 
 class Flaky:
@@ -166,6 +199,19 @@ def test_dispatch_sends_every_site_once(aws: EmbeddedAws, results: Results, site
     assert sorted(str(m["site"]) for m in sent) == sorted([*(str({"name": n}) for n in NAMES[:57]), "bare.example"])
     assert {m["slot"] for m in sent} == {f"{NOW:%Y-%m-%dT%H:%M:%SZ}"}
     assert results.last_tick() == (NOW, None)
+
+
+def test_binary_attribute_stops_nobody(aws: EmbeddedAws, results: Results, sites: Sites) -> None:
+    """An item with binary attributes, alone or in a set, is sent as a wrong entry; the other sites are sent too."""
+    sites.put({"name": "good.example"})
+    odd = {"name": {"S": "odd.example"}, "private_ca": {"B": b"\xff"}, "hosts": {"BS": [b"a"]}}
+    aws.client("dynamodb").put_item(TableName=aws.physical["SitesTable"], Item=odd)
+    queue = Queue(aws.client("sqs"), aws.physical["CheckQueue"])
+    assert dispatch(results, sites, "", queue, NOW).sent == 2
+    sent = {str(m["site"]): m.get("error", "") for m in queued(aws)}
+    assert set(sent) == {"{'name': 'good.example'}", "odd.example"}
+    assert "private_ca" in sent["odd.example"]
+    assert "hosts" in sent["odd.example"]
 
 
 def test_late_tick_sends_nothing(aws: EmbeddedAws, results: Results, sites: Sites) -> None:

@@ -66,7 +66,7 @@ def test_a_path_is_a_health_check() -> None:
             "'stauts' in health; did you mean 'status'",
         ),
         ({"name": "example.com", "colour": "red"}, "known keys: name, hosts"),
-        ({"name": "example.com", "hosts": 5}, "hosts: Expected"),
+        ({"name": "example.com", "hosts": 5}, "hosts: write a list, not a whole number"),
         ({"name": "example.com", "hosts": ["https://example.com/"]}, "is a URL"),
         (
             {"name": "example.com", "canonical": "shop.example.com", "hosts": ["example.com"]},
@@ -86,7 +86,27 @@ def test_a_path_is_a_health_check() -> None:
         ({"name": "example.com", "private_ca": "secret"}, "no PEM certificate"),
         ({"name": "example.com", "addresses": ["1.2.3.4/8"]}, "host bits"),
         ({"name": "example.com", "severity": {"hsts.missing": "fatal"}}, "severity"),
-        ({"name": "example.com", "slow": -1}, "slow"),
+        ({"name": "example.com", "slow": -1}, "slow: write a number, more than 0"),
+        ({"name": "example.com", "slow": "x"}, "slow: write a number, not text"),
+        ({"name": "example.com", "hsts": "on"}, "hsts: write off, optional or required, not 'on'"),
+        ({"name": "example.com", "hsts": False}, "hsts: write off, optional or required, not true or false"),
+        ({"name": "example.com", "redirect": "302"}, "redirect: write permanent or temporary, not '302'"),
+        (
+            {"name": "example.com", "severity": {"a.b": "error", "certificate.x": "fatal"}},
+            "severity of certificate.x: write error, warning or notice, not 'fatal'",
+        ),
+        ({"name": "example.com", "labels": {"a": "x", "b": ""}}, "labels.b: write text, not empty"),
+        ({"name": "example.com", "labels": {"": "x"}}, "a key of labels: write text, not empty"),
+        ({"name": "example.com", "labels": {f"l{n}": "x" for n in range(21)}}, "at most 20 entries"),
+        ({"name": "example.com", "health": "/a b"}, "health.path: it must begin with / and have no spaces"),
+        ({"name": "example.com", "health": {"status": 200}}, "health: the key path is missing"),
+        ({"name": "example.com", "expect": {"header": {"a": "b", "c": 3}}}, "expect.header.c: write text"),
+        ({"name": "example.com", "private_ca": b"x"}, "private_ca: write the certificates as PEM text"),
+        ({"name": "example.com", "hosts": []}, "hosts is an empty list"),
+        ({"name": "example.com", "hosts": ["a b"]}, "hosts: 'a b' has a character"),
+        ({"name": "example.com", "addresses": ["https://x/"]}, "addresses: 'https://x/' is a URL"),
+        ({"name": "example.com", "interval": "5s"}, "interval: '5s' is out of range"),
+        ({"name": "example.com", "canonical": "example.org"}, "neither the name nor its www or apex sibling"),
     ],
 )
 def test_wrong_entries(entry: dict[str, Any], told: str) -> None:
@@ -103,6 +123,30 @@ def test_what_is_no_declaration(entry: Any) -> None:
     """Another type than a host or a mapping is refused."""
     with pytest.raises(InvalidSite):
         parse(entry)
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ("", "the host name is empty"),
+        ("42", "site '42' is not a host name: its last part is a number"),
+        ("192.0.2.1", "site '192.0.2.1' is an address"),
+        ("2001:db8::1", "site '2001:db8::1' is an address"),
+        ("https://example.com/", "site 'https://example.com/' is a URL"),
+    ],
+)
+def test_wrong_names(entry: str, told: str) -> None:
+    """A name that is none is named once, with what it is instead."""
+    with pytest.raises(InvalidSite) as caught:
+        parse(entry)
+    assert told in str(caught.value)
+    assert str(caught.value).count(entry or "is empty") == 1
+
+
+def test_canonical_may_be_a_sibling() -> None:
+    """Without declared hosts the canonical one is the name, its www host or its apex."""
+    for name, canonical in (("example.com", "www.example.com"), ("www.example.com", "example.com")):
+        assert parse({"name": name, "canonical": canonical}).canonical == canonical
 
 
 def test_one_wrong_entry_never_stops_the_others() -> None:

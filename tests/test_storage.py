@@ -36,7 +36,7 @@ def test_state_item_is_readable(results: Results) -> None:
     assert state["open"] == {"error": 1, "warning": 1}
     assert state["checked_at"] == state["last_conclusive"] == state["failing_since"] == "2026-11-20T12:00:00Z"
     assert state["findings"][0]["remediation"] == "sudo certbot renew"
-    assert state["report"]["findings"][0]["code"] == "certificate.expired"
+    assert state["report"]["findings"] == ["certificate.expired example.com", "app.slow example.com"]
     assert state["report"]["timings"] == {"total": 0.1}
     assert state["certificate_expires"] == "2026-11-29T12:00:00Z"
 

@@ -23,10 +23,13 @@ metrics = Metrics()
 warnings.filterwarnings("ignore", "No application metrics to publish")
 library = logging.getLogger("padlock")
 utils.copy_config_to_registered_loggers(logger, include={library.name})
+# The processor would log a traceback of what `run` has told in one line.
+library.addFilter(lambda entry: not (entry.exc_info and isinstance(entry.exc_info[1], checking.InvalidMessage)))
 processor = AsyncBatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False, logger=library)
 dynamodb = storage.client()
 sites = storage.Sites(dynamodb, os.environ["SITES_TABLE"])
 results = storage.Results(dynamodb, os.environ["RESULTS_TABLE"])
+cache = storage.Cache(dynamodb, os.environ["RESULTS_TABLE"])
 here = vantage.from_environment(os.environ)
 retention_seconds = int(os.environ.get("RETENTION_DAYS", "90")) * 86400
 
@@ -37,13 +40,18 @@ def handler(event: Any, context: LambdaContext) -> Any:
     """Work on a batch of the queue and name what failed of it, or answer with the reports that are asked for."""
     if isinstance(event, dict) and "Records" in event:
         return async_process_partial_response(event, run, processor, context)
-    return asyncio.run(on_demand.answer(event, sites, results, here, expires()))
+    return asyncio.run(on_demand.answer(event, sites, results, here, expires(), cache))
 
 
 async def run(record: SQSRecord) -> None:
     """Check the site of one message."""
-    task = checking.read_task(record.body)
-    ran = await checking.run_task(task, results, here, datetime.now(UTC), expires())
+    try:
+        task = checking.read_task(record.body)
+    except checking.InvalidMessage as error:
+        # The one line that tells it; the queue sets the message aside after its last attempt.
+        library.error("message %s cannot be understood: %s", record.message_id, error)
+        raise
+    ran = await checking.run_task(task, results, here, datetime.now(UTC), expires(), cache)
     if ran.status is not None:
         metrics.add_metric("RunsCompleted", MetricUnit.Count, 1)
         metrics.add_metric("RunsFailing", MetricUnit.Count, int(ran.status == "error"))

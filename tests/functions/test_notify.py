@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 import pytest
 from botocore.exceptions import ClientError
 from padlock.notify import Held, Notifier, Undelivered
@@ -77,6 +78,19 @@ def test_what_is_published_is_what_is_stored(aws: EmbeddedAws, notifier: Notifie
     assert (mail.subject, mail.text) == (record["subject"], record["body"])
     assert mail.data == json.loads(record["data"])
     assert mail.data["alert_id"] == record["alert_id"]
+
+
+def test_labels_route_an_alert(aws: EmbeddedAws, notifier: Notifier, results: Results) -> None:
+    """A site's labels go into the record, its JSON, and an attribute that a filter policy can match."""
+    labelled = msgspec.structs.replace(report(EXPIRED), labels={"team": "shop", "env": "prod"})
+    stored(results, labelled)
+    notifier.deliver(SITE)
+    (mail,) = aws.mails()
+    assert mail.data["labels"] == {"team": "shop", "env": "prod"}
+    assert json.loads(mail.attributes["labels"]) == ["env=prod", "team=shop"]
+    state = results.state(SITE)
+    assert state is not None
+    assert state["report"]["labels"] == {"team": "shop", "env": "prod"}
 
 
 @pytest.mark.usefixtures("two_alerts")

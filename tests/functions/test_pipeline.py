@@ -108,6 +108,20 @@ def test_wrong_declaration_resolves_nothing(
     assert aws.mails()[-1].subject == f"[Padlock] {NAME}: wrong declaration, 1 still open"
 
 
+def test_malformed_message_is_one_line_of_the_log(
+    pump: Pump, aws: EmbeddedAws, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A message that cannot be understood is told with its id and the reason, and without a traceback."""
+    sent = aws.client("sqs").send_message(QueueUrl=aws.physical["CheckQueue"], MessageBody='{"site": 5}')
+    pump.drain()
+    told = [entry for entry in caplog.records if entry.name == "padlock"]
+    assert {entry.getMessage() for entry in told} == {
+        f"message {sent['MessageId']} cannot be understood: the queue message lacks the keys site and slot: "
+        '{"site": 5}'
+    }
+    assert {(entry.levelname, entry.exc_info) for entry in told} == {("ERROR", None)}
+
+
 def test_malformed_message_ends_in_the_dead_letter_queue(pump: Pump, aws: EmbeddedAws, results: Results) -> None:
     """A message that cannot be understood is tried, set aside, and keeps no other message of its batch."""
     send = aws.client("sqs").send_message

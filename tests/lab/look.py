@@ -10,7 +10,7 @@ from padlock.evidence import Evidence
 from padlock.findings import Report
 from padlock.network.vantage import Vantage
 
-from tests.lab import names
+from tests.lab import names, registry, services
 from tests.lab.lab import Lab
 from tests.lab.scenarios import Scenario
 
@@ -30,6 +30,7 @@ def vantage(lab: Lab) -> Vantage:
         resolvers=((names.RESOLVER, 53),),
         networks=("198.18.0.0/24",),
         ca_file=str(lab.ca_file),
+        services={"ari": services.DIRECTORY, "ct": services.SEARCH, "rdap": registry.URL},
         region="lab",
     )
 

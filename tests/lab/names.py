@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from tests.lab import registry, services, signing
 from tests.lab.rendering import render
 from tests.lab.scenarios import ALL
 from tests.lab.scenarios._scenario import NAMESERVERS, WEB, Scenario
@@ -50,15 +51,15 @@ def _root() -> str:
 def _top_level() -> str:
     servers = [f"{name}.dns A {address}" for name, address in NAMESERVERS.items()]
     delegations = [f"{scenario.apex}. NS {server}.dns.test." for scenario in ALL for server in scenario.nameservers]
+    authority = [f"{name.removesuffix('.test')} A {WEB}" for name in ("r11.ca.test", *services.NAMES, registry.HOST)]
     hosting = ["hosting NS ns1.dns.test.", "hosting NS ns2.dns.test."]
-    return "\n".join(
-        [_SOA, "@ NS a.root-servers.net.", f"r11.ca A {WEB}", *servers, *hosting, *sorted(set(delegations))]
-    )
+    return "\n".join([_SOA, "@ NS a.root-servers.net.", *authority, *servers, *hosting, *sorted(set(delegations))])
 
 
 def _zone(scenario: Scenario, records: str) -> str:
     servers = "\n".join(f"@ NS {server}.dns.test." for server in scenario.nameservers)
-    return f"{_SOA}\n{servers}\n{records}"
+    data = f"{_SOA}\n{servers}\n{records}"
+    return signing.signed(scenario.apex, data, expired=scenario.signed == "expired") if scenario.signed else data
 
 
 def _knot(directory: Path, addresses: list[str], zones: Mapping[str, str]) -> list[str]:
@@ -77,6 +78,12 @@ def _unbound(directory: Path, addresses: list[str], blocked: Iterable[str]) -> l
     (directory / "root.hints").write_text(f". NS a.root-servers.net.\na.root-servers.net. A {ROOT_SERVER}\n")
     configuration = directory / "unbound.conf"
     configuration.write_text(
-        render("unbound.conf.j2", directory=directory, addresses=addresses, blocked=list(blocked))
+        render(
+            "unbound.conf.j2",
+            directory=directory,
+            addresses=addresses,
+            blocked=list(blocked),
+            anchors=[signing.anchor(scenario.apex) for scenario in ALL if scenario.signed],
+        )
     )
     return ["unbound", "-d", "-c", str(configuration)]

@@ -6,6 +6,7 @@
 import asyncio
 import contextlib
 import ctypes
+import functools
 import socket
 import ssl
 import struct
@@ -14,8 +15,12 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from tests import dns_server
+from werkzeug.debug import DebuggedApplication
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from tests import dns_server, old_tls
 from tests.dns_server import Answer, rcode, truncated, when, without_edns, zone
+from tests.lab.app import DEVELOPED
 from tests.lab.scenarios import ALL, Scenario, Service
 from tests.lab.scenarios._scenario import NAMESERVERS
 
@@ -129,10 +134,25 @@ PLAIN = {"banner": banner, "silent": silent, "reset": reset, "broken_certificate
 """Servers that speak no TLS of their own."""
 
 
+def development(service: Service, file: Path) -> BaseWSGIServer:
+    """Start Werkzeug's development server, which should never face the Internet, with or without its debugger."""
+    app = DebuggedApplication(DEVELOPED, evalex=True) if service.kind == "werkzeug_debugger" else DEVELOPED
+    secured = (f"{file}.pem", f"{file}.key")
+    server = make_server(service.address, service.port, app, threaded=True, ssl_context=secured)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
 async def start(scenario: Scenario, service: Service, certificates: Path) -> object:
     """Start one server and return what keeps it alive."""
     if service.kind == "filtered":
         return filtered(service)
+    if service.kind == "ssl3":
+        leaf = (certificates / f"{scenario.file('')}.pem").read_text().partition(ssl.PEM_FOOTER)[0] + ssl.PEM_FOOTER
+        ssl3 = functools.partial(old_tls.serve, version=0x0300, certificate=ssl.PEM_cert_to_DER_cert(leaf))
+        return await asyncio.start_server(ssl3, service.address, service.port)
+    if service.kind in ("werkzeug", "werkzeug_debugger"):
+        return development(service, certificates / scenario.file(""))
     plain = PLAIN.get(service.kind)
     if plain:
         return await asyncio.start_server(plain, service.address, service.port)

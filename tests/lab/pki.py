@@ -16,10 +16,15 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 type Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-type KeyKind = Literal["ec", "rsa", "rsa1024"]
-type Issuer = Literal["R11", "R10", "E9", "unknown", "staging", "self"]
+type KeyKind = Literal["ec", "secp256k1", "rsa", "rsa1024", "rsa16384"]
+type Issuer = Literal["R11", "R10", "D1", "E9", "unknown", "staging", "self", "acme"]
 
 AIA = "http://r11.ca.test/r11.der"
+CRL = "http://r11.ca.test/r11.crl"
+SHORT_LIVED = 10
+"""Days of life up to which the lab's authority names no list of what it revoked, as Let's Encrypt does not."""
+RSA_16384 = Path(__file__).parent / "templates/rsa16384.key"
+"""A throw-away key, kept because it takes minutes to make one."""
 
 
 class Leaf(msgspec.Struct, frozen=True):
@@ -36,6 +41,12 @@ class Leaf(msgspec.Struct, frozen=True):
     sent: tuple[str, ...] = ("leaf", "issuer")
     """What the server sends, in order; names of authorities beside `leaf` and `issuer`."""
     hash: Literal["sha256", "sha1"] = "sha256"
+    revoked: bool = False
+    """Its issuer took it back a day ago."""
+    wanted_now: bool = False
+    """Its issuer moved its renewal window to this moment."""
+    renewed: float | None = None
+    """Days since a newer one was issued that is not served; None: there is none."""
     impossible_date: bool = False
     """It expires in a thirteenth month, which OpenSSL serves and no client can read."""
 
@@ -52,6 +63,10 @@ class Pki:
 
     def __init__(self, now: dt.datetime) -> None:
         self.now = now
+        self.revoked: list[int] = []
+        """Serial numbers that R11 took back."""
+        self.logged: list[tuple[Leaf, x509.Certificate]] = []
+        """Leaves of the authority `acme`."""
         root = self._authority("Lab Root X1", None)
         old_root = self._authority("Lab Old Root", None, age=4000, left=-400)
         private_root = self._authority("Unknown Root", None)
@@ -59,8 +74,12 @@ class Pki:
             "root": root,
             "R11": self._authority("Lab R11", root),
             "R10": self._authority("Lab R10", root),
+            # The name of an authority that CAA records can be meant for.
+            "D1": self._authority("Lab D1", root, organisation="DigiCert, Inc."),
             # Expired although its leaves are not: the chain ends with its earliest member.
             "E9": self._authority("Lab E9", root, age=900, left=-5),
+            # It goes by the name of an authority that issues over ACME, and nothing else of it.
+            "acme": self._authority("E7", root, organisation="Let's Encrypt"),
             "unknown": self._authority("Unknown Intermediate", private_root),
             "private-root": private_root,
             "staging": self._authority(
@@ -87,19 +106,37 @@ class Pki:
         der = self.authorities["R11"].certificate.public_bytes(serialization.Encoding.DER)
         (directory / "r11.der").write_bytes(der)
 
+    def write_revocations(self, directory: Path) -> None:
+        """Write the list of what R11 took back, as its distribution point serves it; the leaves come first."""
+        issuer = self.authorities["R11"]
+        hour = dt.timedelta(hours=1)
+        builder = x509.CertificateRevocationListBuilder(
+            issuer.certificate.subject, self.now - hour, self.now + 24 * hour
+        ).add_extension(x509.CRLNumber(1), critical=False)
+        for serial in self.revoked:
+            entry = x509.RevokedCertificateBuilder(serial, self.now - 24 * hour)
+            entry = entry.add_extension(x509.CRLReason(x509.ReasonFlags.key_compromise), critical=False)
+            builder = builder.add_revoked_certificate(entry.build())
+        listed = builder.sign(issuer.key, hashes.SHA256())
+        (directory / "r11.crl").write_bytes(listed.public_bytes(serialization.Encoding.DER))
+
     def _authority_of(self, name: str, leaf: Leaf) -> x509.Certificate:
         return self.authorities[leaf.issuer if name == "issuer" else name].certificate
 
-    def _authority(self, name: str, issuer: Authority | None, *, age: float = 800, left: float = 1200) -> Authority:
+    def _authority(
+        self, name: str, issuer: Authority | None, *, age: float = 800, left: float = 1200, organisation: str = ""
+    ) -> Authority:
         key = ec.generate_private_key(ec.SECP256R1())
-        return Authority(self._certify(name, key, issuer, age, left), key)
+        return Authority(self._certify(name, key, issuer, age, left, organisation), key)
 
-    def _certify(self, name: str, key: Key, issuer: Authority | None, age: float, left: float) -> x509.Certificate:
+    def _certify(
+        self, name: str, key: Key, issuer: Authority | None, age: float, left: float, organisation: str = ""
+    ) -> x509.Certificate:
         """Sign an authority's certificate; without an issuer it signs its own."""
         signer = issuer.key if issuer else key
         issuer_name = issuer.certificate.subject if issuer else _name(name)
         return (
-            self._builder(_name(name), key, age, left)
+            self._builder(_name(name, organisation), key, age, left)
             .issuer_name(issuer_name)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
@@ -117,11 +154,21 @@ class Pki:
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         if leaf.issuer == "R11":
             builder = builder.add_extension(_authority_information(), critical=False)
+            if leaf.age + leaf.left > SHORT_LIVED:
+                builder = builder.add_extension(_distribution_point(), critical=False)
+        if leaf.issuer == "acme" and issuer:
+            signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
+            builder = builder.add_extension(signer, critical=False)
         if leaf.hash != "sha256" and issuer:
             return _signed_by_openssl(builder.issuer_name(subject).sign(key, hashes.SHA256()), issuer, leaf.hash)
-        return builder.issuer_name(issuer.certificate.subject if issuer else subject).sign(
+        made = builder.issuer_name(issuer.certificate.subject if issuer else subject).sign(
             issuer.key if issuer else key, hashes.SHA256()
         )
+        if leaf.revoked:
+            self.revoked.append(made.serial_number)
+        if leaf.issuer == "acme":
+            self.logged.append((leaf, made))
+        return made
 
     def _builder(self, subject: x509.Name, key: Key, age: float, left: float) -> x509.CertificateBuilder:
         public = key.public_key()
@@ -141,6 +188,12 @@ def shared_key(kind: KeyKind) -> Key:
     """Return the one key that all leaves of a kind share: making RSA keys is slow."""
     if kind == "ec":
         return ec.generate_private_key(ec.SECP256R1())
+    if kind == "secp256k1":
+        return ec.generate_private_key(ec.SECP256K1())
+    if kind == "rsa16384":
+        kept = serialization.load_pem_private_key(RSA_16384.read_bytes(), None)
+        assert isinstance(kept, rsa.RSAPrivateKey)
+        return kept
     return rsa.generate_private_key(65537, 1024 if kind == "rsa1024" else 2048)
 
 
@@ -151,8 +204,14 @@ def _authority_information() -> x509.AuthorityInformationAccess:
     )
 
 
-def _name(common: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common[:64])])
+def _distribution_point() -> x509.CRLDistributionPoints:
+    name = x509.UniformResourceIdentifier(CRL)
+    return x509.CRLDistributionPoints([x509.DistributionPoint([name], None, None, None)])
+
+
+def _name(common: str, organisation: str = "") -> x509.Name:
+    named = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation)] if organisation else []
+    return x509.Name([*named, x509.NameAttribute(NameOID.COMMON_NAME, common[:64])])
 
 
 def _signed_by_openssl(certificate: x509.Certificate, issuer: Authority, digest: str) -> x509.Certificate:

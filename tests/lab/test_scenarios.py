@@ -8,8 +8,11 @@ from padlock.rules import RULES
 from tests.lab.look import Seen
 from tests.lab.scenarios import BROKEN, HEALTHY, Scenario
 
-ORDINARY = frozenset({"hsts.missing", "certificate.default_differs"})
+ORDINARY = frozenset({"hsts.missing", "certificate.default_differs", "app.health_missing"})
 """Notices that any plain site behind a shared server gets."""
+
+NEVER_FOUND = {"app.blocked": "challenge.test"}
+"""Codes that only tell what could not be seen → a site that shows it."""
 
 CAUSES = {
     "servfail.test": "cause.dns_broken",
@@ -20,6 +23,7 @@ CAUSES = {
     "forgotten.test": "cause.server_name",
     "gunicorn-down.test": "cause.upstream_down",
     "loop-scheme.test": "cause.redirect_loop",
+    "scheme-lost-login.test": "cause.proxy_headers",
 }
 """Site → what stands first among the causes of its findings."""
 
@@ -84,7 +88,16 @@ def test_a_healthy_site_has_no_cause(scenario: Scenario, seen: Mapping[str, Seen
 
 def test_every_rule_has_a_broken_site() -> None:
     """No code of the catalogue is without a real site that shows it, and no site shows a code that is gone."""
-    assert {scenario.code for scenario in BROKEN} == set(RULES)
+    assert {scenario.code for scenario in BROKEN} | set(NEVER_FOUND) == set(RULES)
+
+
+@pytest.mark.parametrize(("code", "site"), NEVER_FOUND.items())
+def test_what_cannot_be_seen_is_told(code: str, site: str, seen: Mapping[str, Seen]) -> None:
+    """A site that shows the checker something of its own is not called well, and the code says so of it alone."""
+    told = {name: [e.reason for e in one.report.not_assessed if e.code == code] for name, one in seen.items()}
+    assert told[site]
+    assert "challenge" in told[site][0]
+    assert told["shop.test"] == []
 
 
 @pytest.mark.parametrize("scenario", [s for s in HEALTHY if s.name == "shop.test"], ids=_named)

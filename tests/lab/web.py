@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.lab import registry, services
 from tests.lab.pki import Leaf, Pki
 from tests.lab.rendering import render
 from tests.lab.scenarios import ALL
@@ -27,6 +28,11 @@ def write(directory: Path, pki: Pki) -> Mapping[str, list[str]]:
     for scenario in ALL:
         for key, leaf in scenario.leaves.items():
             pki.write(certificates, scenario.file(key), leaf, scenario.hosts)
+    pki.write_revocations(certificates)
+    pki.write(certificates, "services", Leaf(names=services.NAMES), services.NAMES)
+    services.write(directory / "services", pki)
+    pki.write(certificates, registry.HOST, Leaf(), [registry.HOST])
+    registry.write(directory / "rdap", ALL, pki.now)
     (directory / "proxy_params").write_text(render("proxy_params"))
     (directory / "nginx.conf").write_text(render("nginx.conf.j2", directory=directory, scenarios=ALL, shared=SHARED))
     return {

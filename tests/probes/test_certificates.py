@@ -108,3 +108,22 @@ def test_unreadable_alternative_names_are_malformed_beside_what_could_be_read() 
     assert seen.malformed.startswith("subjectAltName: ")
     assert seen.not_after == END
     assert seen.dns_names == ()
+
+
+def test_where_revocations_are_published() -> None:
+    """The lists' URLs are kept, at most four; names of another kind are not."""
+    urls = [x509.UniformResourceIdentifier(f"http://ca.example/{number}.crl") for number in range(6)]
+    points = [x509.DistributionPoint([url], None, None, None) for url in urls]
+    directory = x509.DistributionPoint([x509.DirectoryName(x509.Name([]))], None, None, None)
+    seen = parse(made(extensions=(x509.CRLDistributionPoints([directory, *points]),)))
+    assert seen.crl_urls == tuple(url.value for url in urls[:4])
+    assert parse(made()).crl_urls == ()
+
+
+def test_the_longest_key_that_clients_accept_is_read() -> None:
+    """RSA of 16,384 bits is slow and fine."""
+    longest = rsa.RSAPublicNumbers(65537, 2**16384 - 1).public_key()
+    name = x509.Name([])
+    builder = x509.CertificateBuilder(name, name, longest, 1, START, END)
+    seen = parse(builder.sign(KEY, hashes.SHA256()).public_bytes(Encoding.DER))
+    assert (seen.key, seen.key_bits, seen.malformed) == ("rsa", 16384, "")

@@ -137,6 +137,42 @@ async def test_a_loop_that_a_cookie_ends_is_an_answer() -> None:
     assert [hop.status for hop in seen.hops] == [302, 200]
 
 
+async def test_a_loop_for_the_checker_alone_is_an_answer() -> None:
+    """A site that redirects whatever does not call itself a browser lets visitors in."""
+
+    def site(request: Request) -> bytes:
+        agent = request.headers.get("user-agent", "")
+        assert "," not in agent.replace("KHTML, like", "")
+        return reply(200, "welcome") if "Mozilla" in agent and "Padlock" in agent else redirect("/", 302)
+
+    seen = chain(await gathered(site, {}), "https://example.com/")
+    assert seen.end == "answer"
+    assert "User-Agent" in seen.detail
+
+
+async def test_a_loop_that_cookies_make() -> None:
+    """A language is set by cookie on one page and refused on the other: only browsers, which send it, go round."""
+
+    def site(request: Request) -> bytes:
+        if request.path == "/":
+            return redirect("/de/", 302, ("Set-Cookie", "lang=de; Path=/"))
+        return redirect("/", 302) if "lang=de" in request.headers.get("cookie", "") else reply(200, "welcome")
+
+    ports = free_port(), free_port()
+    upgrade = pages(lambda request: redirect(f"https://example.com:{ports[1]}{request.path}"))
+    async with stage(pages(site), upgrade, listen_on=ports) as lab:
+        seen = chain(await lab.gather(), "http://example.com/")
+    assert (seen.end, seen.confirmed) == ("loop", True)
+    assert "cookies" in seen.detail
+
+
+async def test_cookies_on_the_way_that_do_no_harm() -> None:
+    """Most redirects that set cookies end with them too."""
+    https = {"/": redirect("/de/", 302, ("Set-Cookie", "lang=de")), "/de/": reply(200, "welcome")}
+    seen = chain(await gathered(https, {}), "https://example.com/")
+    assert (seen.end, seen.detail) == ("answer", "")
+
+
 async def test_a_cookie_stays_with_the_host_that_set_it() -> None:
     """The host www does not get the apex's cookie, so the loop stays one."""
     ports = free_port(), free_port()

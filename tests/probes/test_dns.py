@@ -12,6 +12,7 @@ from padlock import evidence as ev
 from padlock.network import dns as network_dns
 from padlock.network.dns import Resolver
 from padlock.network.vantage import Endpoint, Vantage
+from padlock.probes import dns as padlock_dns
 from padlock.probes import nameservers
 from padlock.probes.dns import Surroundings, resolve_host, resolver_of, sibling_of, siblings, surroundings
 from padlock.site import parse
@@ -282,6 +283,36 @@ async def test_disagreement_that_heals_is_seen_to_heal() -> None:
     assert {answer.a.records for answer in found.second_look} == {("192.0.2.2",)}
 
 
+async def test_a_weighted_pool_gives_itself_away() -> None:
+    """Two servers of a pool that answer alike twice by chance are asked until one of them says something else."""
+    counter = itertools.count()
+    left, right = zone(NAME, *DELEGATED, "@ A 192.0.2.1"), zone(NAME, *DELEGATED, "@ A 192.0.2.2")
+
+    def weighted(query: dns.message.Message, transport: str) -> object:
+        # Two questions a look: the first two looks show one address, the third the other, then the first again.
+        return (left if 4 <= next(counter) < 6 else right)(query, transport)
+
+    site = {"name": NAME, "hosts": [NAME]}
+    data = recursive((NAME, *DELEGATED, "@ A 192.0.2.1"))
+    async with world(data, {NS1: left, NS2: weighted}) as seen:  # type: ignore[dict-item]
+        found = await seen.zone(site)
+    assert len(found.second_look) == 2 * nameservers.SECOND_LOOK_ROUNDS
+    assert {a.a.records for a in found.second_look if a.address == NS2} == {("192.0.2.1",), ("192.0.2.2",)}
+
+
+async def test_silence_about_aaaa_does_not_hold_up_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a server never answers for AAAA, the IPv4 addresses are used after a short while."""
+    monkeypatch.setattr(network_dns, "DNS_SECONDS", 2)
+    monkeypatch.setattr(padlock_dns, "OTHER_FAMILY_SECONDS", 0.2)
+    data = when(lambda _, rdtype: rdtype == "AAAA", silent, recursive((NAME, *DATA)))
+    async with world(data) as seen:
+        began = time.perf_counter()
+        host = await resolve_host(seen.resolver, NAME)
+        took = time.perf_counter() - began
+    assert (host.a.records, host.aaaa.status) == (("192.0.2.1",), "timeout")
+    assert took < 1
+
+
 async def test_order_and_targets_data_are_no_disagreement() -> None:
     """Servers that list the same addresses in another order, or add the CNAME target's, agree."""
     one = zone(NAME, *DELEGATED, "@ A 192.0.2.1", "@ A 192.0.2.2", "www CNAME a", "a A 192.0.2.3")
@@ -367,7 +398,7 @@ async def test_unseen_delegation_is_no_zone() -> None:
     failing = when(lambda name, _: name.endswith(NAME), rcode("SERVFAIL"), recursive(COM))
     async with world(failing, {PARENT: silent}) as seen:
         found = await seen.zone({"name": NAME, "hosts": [NAME]})
-    assert (found.apex, found.nameservers, found.failure) == ("", (), "no zone that holds it was found")
+    assert (found.apex, found.nameservers, found.failure) == ("", (), "no name server of its zone could be found")
 
 
 async def test_referral_upwards_is_no_delegation() -> None:

@@ -95,7 +95,7 @@ def test_report_of_nothing() -> None:
         broken(), status="inconclusive", findings=(), causes=(), checklist=(), certificates=(), timings={}
     )
     text = render(blind)
-    assert "nothing could be seen" in text
+    assert "the site could not be seen from here: " in text
     assert "this vantage point has no IPv6 route" in text
     assert "Checklist" not in text
     assert "Findings" not in text

@@ -136,8 +136,10 @@ def test_not_yet_valid_intermediate() -> None:
         (90, 0.1, Severity.ERROR),
         (6.67, 2.4, Severity.WARNING),  # past one half and the grace
         (6.67, 0.6, Severity.ERROR),
-        (398, 131, Severity.WARNING),
-        (398, 39, Severity.ERROR),
+        (47, 14, Severity.WARNING),
+        (198, 28, Severity.WARNING),  # ACM renews 45 days before the end
+        (398, 28, Severity.WARNING),
+        (398, 13, Severity.ERROR),
     ],
 )
 def test_expiring(lifetime: float, remaining: float, severity: Severity) -> None:
@@ -148,7 +150,8 @@ def test_expiring(lifetime: float, remaining: float, severity: Severity) -> None
 
 
 @pytest.mark.parametrize(
-    ("lifetime", "remaining"), [(90, 80), (90, 30), (90, 29.1), (6.67, 6.6), (6.67, 3), (398, 200)]
+    ("lifetime", "remaining"),
+    [(90, 80), (90, 30), (90, 29.1), (6.67, 6.6), (6.67, 3), (47, 16), (198, 44), (398, 31)],
 )
 def test_not_expiring(lifetime: float, remaining: float) -> None:
     """A fresh certificate of any lifetime, and one that its client renews just now, are fine."""
@@ -347,3 +350,11 @@ def test_too_large(fields: dict[str, int]) -> None:
 def test_not_too_large(fields: dict[str, int]) -> None:
     """1,000 names and a key of 16,384 bits pass."""
     silent("certificate.too_large", with_leaf(healthy(), **fields))
+
+
+def test_expected_date_follows_the_declared_threshold() -> None:
+    """A certificate that that is an error by the site's own number of days is late since that day."""
+    declaration = {"name": "example.com", "thresholds": {"certificate_days": 60}}
+    finding = fires("certificate.expiring", lasting(90, 50, declaration))
+    due = f"{NOW - timedelta(days=10):%Y-%m-%d %H:%M} UTC"
+    assert finding.expected == f"renewed by {due} (60 days before its end, as declared)"

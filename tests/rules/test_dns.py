@@ -236,3 +236,27 @@ def test_sibling_of_an_unknown_zone() -> None:
 def test_rules_say_nothing_of_what_is_fine() -> None:
     """On a healthy site no rule of this file has any problem."""
     assert outcomes("dns.unresolvable", healthy()) == []
+
+
+def test_a_denial_in_no_zones_name_is_not_the_sites() -> None:
+    """NXDOMAIN without an SOA while public resolvers are out of reach is a filter's or a walled garden's."""
+    evidence = healthy()
+    assert evidence.dns
+    zone = ev.Zone("", ("example.com",), (), (), failure="no name server of its zone could be found")
+    mute = tuple(
+        change(each, a=lookup(each.host, "A", status="timeout"), aaaa=lookup(each.host, "AAAA", status="timeout"))
+        for each in evidence.dns.public
+    )
+    evidence = change(evidence, dns=change(evidence.dns, zones=(zone,), public=mute))
+    nothing = {"status": "nxdomain", "ttl": None}
+    bare = with_host(
+        evidence,
+        "example.com",
+        a=lookup("example.com", "A", **nothing),
+        aaaa=lookup("example.com", "AAAA", **nothing),
+    )
+    assert "denies the name" in unassessed("dns.unresolvable", bare)
+    assert bare.dns
+    fires("dns.unresolvable", change(bare, dns=change(bare.dns, public=())))  # the operator's resolver is the truth
+    proven = with_host(bare, "example.com", a=lookup("example.com", "A", status="nxdomain", ttl=900))
+    fires("dns.unresolvable", proven)

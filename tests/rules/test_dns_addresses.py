@@ -18,6 +18,7 @@ from tests.evidence_builder import (
     unassessed,
     with_address,
     with_host,
+    with_zone,
 )
 
 APEX, WWW, STALE = "example.com", "www.example.com", "93.184.216.200"
@@ -180,3 +181,24 @@ def test_ipv6_not_assessed(kind: ev.FailureKind, *, confirmed: bool, said: str) 
     evidence = with_ipv6_ports(kind, confirmed=confirmed)
     assert said in unassessed("dns.ipv6_broken", evidence)
     assert not {"port.https_closed", "port.http_closed"} & set(codes(evidence))
+
+
+@pytest.mark.parametrize(("address", "deaf"), [("2001:503:ba3e::2:30", True), ("2606:2800:21f:1::53", False)])
+def test_ipv6_of_a_vantage_point_that_hears_nothing(address: str, *, deaf: bool) -> None:
+    """A route that leads nowhere: where name servers elsewhere are silent over IPv6 too, nothing is known.
+
+    Name servers in the site's own network share its fate and prove nothing.
+    """
+    evidence = with_ipv6_ports("timeout")
+    assert evidence.dns
+    zone = evidence.dns.zones[0]
+    silent_6 = tuple(
+        change(answer, address=f"{address}{number}", a=change(answer.a, status="timeout", records=()))
+        for number, answer in enumerate(zone.answers)
+    )
+    seen = with_zone(evidence, answers=(*zone.answers, *silent_6))
+    if deaf:
+        assert "from here either" in unassessed("dns.ipv6_broken", seen)
+        assert not {"port.https_closed", "port.http_closed"} & set(codes(seen))
+        return
+    fires("dns.ipv6_broken", seen)

@@ -75,6 +75,35 @@ def test_nameservers_that_rotate() -> None:
     assert fires("dns.nameservers_disagree", evidence).severity is Severity.NOTICE
 
 
+def test_nameservers_with_a_weighted_pool() -> None:
+    """Two servers that repeat themselves once by chance: one round of the second look gives them away."""
+    odd = answers(NS2, **STALE_RECORD)
+    evidence = with_zone(healthy(), answers=odd, second_look=(*odd, *answers(NS1, **STALE_RECORD), *odd))
+    finding = fires("dns.nameservers_disagree", evidence)
+    assert finding.severity is Severity.NOTICE
+    assert "change from query to query" in finding.observed
+
+
+def test_nameservers_that_flatten_an_alias_for_themselves() -> None:
+    """A TTL that counts down comes from a cache of each server's own: an ALIAS record, not a stale zone."""
+    first = answers(NS2, **STALE_RECORD, ttl=60)
+    second = answers(NS2, **STALE_RECORD, ttl=58)
+    evidence = with_zone(healthy(), answers=first, second_look=second)
+    finding = fires("dns.nameservers_disagree", evidence)
+    assert finding.severity is Severity.NOTICE
+    assert "count down" in finding.observed
+
+
+def test_nameservers_of_a_pool_that_public_resolvers_know_too() -> None:
+    """Where public resolvers find addresses that no server gave, answers differ on purpose; otherwise they do not."""
+    odd = answers(NS2, host=APEX, **STALE_RECORD)
+    evidence = with_zone(healthy(), answers=odd, second_look=odd)
+    other = public("8.8.8.8", evidence, a=lookup(APEX, "A", "93.184.217.9"))
+    assert fires("dns.nameservers_disagree", other).severity is Severity.NOTICE
+    stale = public("8.8.8.8", evidence, a=lookup(APEX, "A", STALE))
+    assert fires("dns.nameservers_disagree", stale).severity is Severity.ERROR
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -109,11 +138,13 @@ def test_a_silent_server_does_not_disagree(status: ev.Rcode) -> None:
 
 
 def test_nameservers_not_asked() -> None:
-    """Where no server answers from here the servers are not assessed, and step 1 still passes by the resolver."""
+    """Where no server answers from here the servers are not assessed, and steps 1 and 2 stay open."""
     evidence = with_zone(healthy(), answers=(), failure="no server of the zone is known")
     assert "no server" in unassessed("dns.nameservers_disagree", evidence)
     assert "no server" in unassessed("dns.lame_nameserver", evidence)
-    assert report(evidence).checklist[0].status == "pass"
+    assert [(row.status, row.reason) for row in report(evidence).checklist[:2]] == [
+        ("unknown", "no server of the zone is known")
+    ] * 2
 
 
 @pytest.mark.parametrize(

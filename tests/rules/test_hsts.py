@@ -199,6 +199,14 @@ def test_stable_https_may_send_hsts() -> None:
     silent("hsts.premature", with_leaf(sending(YEAR), not_after=NOW + timedelta(days=20)))
 
 
+@pytest.mark.parametrize("disable", ["certificate.untrusted", "certificate", "certificate.*"])
+def test_switched_off_faults_do_not_make_hsts_premature(disable: str) -> None:
+    """What the owner does not want to hear of does not come back through another code."""
+    declared = {"name": "example.com", "disable": [disable]}
+    silent("hsts.premature", with_trust(sending(YEAR, evidence=healthy(declared)), "unknown_issuer"))
+    fires("hsts.premature", with_trust(sending(YEAR), "unknown_issuer"))
+
+
 def test_unseen_hosts_are_not_assessed() -> None:
     """Without an answer over HTTPS no HSTS rule passes."""
     seen = with_exchange(sending(YEAR), HTTPS, status=None, failure=ev.Failure("timeout", "headers"))

@@ -1,5 +1,7 @@
 """Ports: closed, or speaking what does not belong there."""
 
+from typing import Any
+
 import pytest
 from padlock import evidence as ev
 from padlock.findings import Severity
@@ -14,6 +16,7 @@ from tests.evidence_builder import (
     silent,
     unassessed,
     with_address,
+    with_exchange,
     with_handshakes,
     with_port,
 )
@@ -74,6 +77,19 @@ def test_https_time_out_seen_once() -> None:
     fires("port.https_closed", with_port(healthy(), "https", "refused", confirmed=False))
 
 
+@pytest.mark.parametrize("kind", ["timeout", "reset", "refused"])
+def test_https_closed_for_one_host_only(kind: ev.FailureKind) -> None:
+    """A port belongs to its address: where it opened for another host, the server limits us, and is not closed."""
+    evidence = healthy()
+    states = tuple(
+        change(state, failure=ev.Failure(kind), confirmed=True)
+        if (state.host, state.scheme) == ("www.example.com", "https")
+        else state
+        for state in evidence.ports or ()
+    )
+    assert "opened for another host" in unassessed("port.https_closed", change(evidence, ports=states))
+
+
 def test_https_open() -> None:
     """Open ports are fine, and another protocol behind one is not a closed port."""
     silent("port.https_closed", healthy())
@@ -84,6 +100,15 @@ def test_http_closed() -> None:
     """A closed port 80 is a warning where HTTPS works."""
     finding = fires("port.http_closed", with_port(healthy(), "http", "refused"))
     assert finding.severity is Severity.WARNING
+
+
+@pytest.mark.parametrize("kind", ["closed", "reset"])
+def test_http_that_hangs_up(kind: ev.FailureKind) -> None:
+    """A port 80 that opens and then ends each connection serves visitors no better; a single time counts for none."""
+    mute: dict[str, Any] = {"status": None, "headers": (), "failure": ev.Failure(kind, "headers")}
+    seen = with_exchange(healthy(), "http://example.com/", **mute, confirmed=True)
+    assert "the port opens, but the connection is" in fires("port.http_closed", seen).observed
+    silent("port.http_closed", with_exchange(healthy(), "http://example.com/", **mute))
 
 
 def test_http_closed_on_purpose() -> None:

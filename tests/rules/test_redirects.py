@@ -350,7 +350,8 @@ def test_chains_that_were_not_followed(code: str) -> None:
         chain(c.start, (c.start, None, None), purpose=c.purpose, end="failure", detail="timeout connect")
         for c in seen.http.chains
     )
-    assert "timeout" in unassessed(f"redirect.{code}", change(seen, http=change(seen.http, chains=failed)))
+    reason = unassessed(f"redirect.{code}", change(seen, http=change(seen.http, chains=failed)))
+    assert reason.endswith("no answer to the connection: a firewall drops it, or the machine is off")
     unassessed(f"redirect.{code}", change(seen, http=change(seen.http, chains=()), incomplete="the deadline"))
 
 
@@ -359,3 +360,36 @@ def test_one_failed_chain_leaves_the_step_open_to_pass() -> None:
     seen = with_chains(healthy(), chain(HTTP, (HTTP, None, None), end="failure", detail="timeout connect"))
     unassessed("redirect.downgrade", seen)
     assert next(row for row in report(seen).checklist if row.step == 11).status == "pass"
+
+
+@pytest.mark.parametrize(
+    ("hops", "fix"),
+    [
+        (((HTTPS, 301, HTTPS),), "Full (strict)"),
+        ((("http://example.com/", 301, HTTPS), (HTTPS, 301, "http://example.com/")), "Full (strict)"),
+    ],
+)
+def test_loop_behind_a_cdn(hops: tuple[tuple[str, int, str], ...], fix: str) -> None:
+    """A CDN that fetches over plain HTTP is named, with its own switch first; without a CDN nginx comes first."""
+    looping = chain(HTTPS, *hops, end="loop", confirmed=True)
+    seen = with_exchange(healthy(), HTTPS, status=301, headers=(("location", hops[-1][2]), ("cf-ray", "8e4")))
+    finding = fires("redirect.loop", with_chains(seen, looping))
+    assert "Cloudflare asks the server over plain HTTP" in finding.observed
+    assert fix in finding.remediation.partition("X-Forwarded-Proto")[0]
+    alone = fires("redirect.loop", with_chains(healthy(), looping))
+    assert "Cloudflare" not in alone.observed
+    assert "X-Forwarded-Proto" in alone.remediation.partition("Full (strict)")[0]
+
+
+def test_loop_under_a_condition() -> None:
+    """What only browsers meet is told, so that curl's success does not mislead."""
+    told = "only with the cookies that it sets"
+    looping = chain(HTTPS, (HTTPS, 302, "/de/"), (HTTPS + "de/", 302, "/"), end="loop", confirmed=True, detail=told)
+    assert told in fires("redirect.loop", with_chains(healthy(), looping)).observed
+
+
+def test_expected_redirect_follows_the_declaration() -> None:
+    """Where temporary redirects are declared the finding does not ask for a permanent one."""
+    declared = in_clear(healthy({"name": "example.com", "redirect": "temporary"}), HTTP, 200)
+    assert fires("redirect.missing", declared).expected.startswith("a redirect to https://")
+    assert fires("redirect.missing", in_clear(healthy(), HTTP, 200)).expected.startswith("301 or 308 to https://")

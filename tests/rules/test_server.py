@@ -277,3 +277,24 @@ def test_addresses_that_cannot_be_compared(answer: dict[str, Any]) -> None:
     unassessed(
         "server.addresses_disagree", with_exchange(with_address(healthy()), HTTPS, address=ADDRESS_6, **answer)
     )
+
+
+@pytest.mark.parametrize("end", ["loop", "too_long", "failure", "refused", "malformed"])
+def test_redirects_without_a_page_show_no_site(end: Any) -> None:
+    """Where redirects end at no page nobody knows which site answers: step 12 is open, not passed."""
+    gone = healthy(EXPECTED)
+    for host in gone.hosts:
+        url, other = f"https://{host}/", WWW if host == "example.com" else HTTPS
+        gone = with_exchange(gone, url, status=301, headers=(("location", other),))
+        gone = with_chains(gone, chain(url, (url, 301, other), (other, 301, url), end=end))
+    for code in ("server.default_site", "server.unexpected_content"):
+        assert end.replace("_", " ") in unassessed(code, gone)
+    assert report(gone).checklist[11].status == "unknown"
+
+
+def test_error_page_shows_no_site() -> None:
+    """A gateway's error stands in place of the page: whose site it is stays open, and 404 of the app does not."""
+    down = with_exchange(with_exchange(healthy(), HTTPS, status=502), WWW, status=502)
+    assert "502" in unassessed("server.default_site", down)
+    assert report(down).checklist[11].status == "unknown"
+    silent("server.default_site", with_exchange(healthy(), HTTPS, status=404))

@@ -13,10 +13,12 @@ from tests.evidence_builder import (
     fires,
     handshake,
     healthy,
+    report,
     silent,
     unassessed,
     with_address,
     with_handshakes,
+    with_obsolete,
     with_port,
 )
 
@@ -126,3 +128,81 @@ def test_http2() -> None:
 def test_http2_not_assessed() -> None:
     """Where nothing offered h2 it is not known."""
     assert "offers h2" in unassessed("tls.no_http2", with_handshakes(healthy(), alpn=""))
+
+
+OBSOLETE = "tls.obsolete_protocol"
+
+
+@pytest.mark.parametrize(("version", "name"), [("SSLv3", "SSL 3.0"), ("TLSv1", "TLS 1.0"), ("TLSv1.1", "TLS 1.1")])
+def test_obsolete_protocol(version: str, name: str) -> None:
+    """An obsolete version beside modern ones is a warning that names it and the suite chosen."""
+    finding = fires("tls.obsolete_protocol", with_obsolete(healthy(), version))
+    assert (finding.severity, finding.subject) == (Severity.WARNING, "example.com")
+    assert finding.observed == f"accepts {name} (ECDHE-RSA-AES256-SHA), beside TLSv1.3 (at {ADDRESS})"
+
+
+def test_obsolete_protocol_of_several_versions() -> None:
+    """All of them stand in one finding, the oldest first."""
+    observed = fires(OBSOLETE, with_obsolete(with_obsolete(healthy(), "TLSv1.1"), "TLSv1", cipher="RC4-SHA")).observed
+    assert observed.startswith("accepts TLS 1.0 (RC4-SHA) and TLS 1.1 (ECDHE-RSA-AES256-SHA), beside TLSv1.3")
+
+
+def test_obsolete_protocol_at_one_address() -> None:
+    """The odd one of several addresses is named."""
+    evidence = with_obsolete(with_address(healthy(), SECOND), "TLSv1", SECOND)
+    assert fires(OBSOLETE, evidence).subject == f"example.com at {SECOND}"
+
+
+def test_only_obsolete_protocols() -> None:
+    """Where browsers themselves get an obsolete version, or none at all, it is an error, and not another code's."""
+    got = with_handshakes(healthy(), protocol="TLSv1.1", cipher="AES256-SHA")
+    finding = fires("tls.obsolete_protocol", got)
+    assert (finding.severity, "nothing newer" in finding.observed) == (Severity.ERROR, True)
+    for kind, detail in (("tls", "unsupported protocol"), ("alert", "protocol_version"), ("closed", "tls")):
+        failure = ev.Failure(kind, detail)  # type: ignore[arg-type]  # one of its kinds
+        refused = with_handshakes(healthy(), failure=failure, confirmed=True, chain=(), alpn="", protocol="")
+        evidence = with_obsolete(refused, "SSLv3")
+        assert fires("tls.obsolete_protocol", evidence).severity is Severity.ERROR
+        assert "tls.handshake_failed" not in codes(evidence)
+        assert "tls.handshake_failed" in codes(refused)
+
+
+def test_another_failure_beside_an_obsolete_protocol() -> None:
+    """A server whose TLS fails for another reason keeps that finding; what it accepts is told beside it."""
+    evidence = with_obsolete(failing("alert", "internal_error", address=ADDRESS), "TLSv1")
+    assert {"tls.handshake_failed", "tls.obsolete_protocol"} <= set(codes(evidence))
+    assert fires(OBSOLETE, evidence).severity is Severity.WARNING
+
+
+def test_no_obsolete_protocol() -> None:
+    """A server that refuses every obsolete version is fine."""
+    silent("tls.obsolete_protocol", healthy())
+
+
+def test_obsolete_protocol_not_assessed() -> None:
+    """Silence to one version leaves that version open; today's TLS is not doubted for it."""
+    timeout: dict[str, Any] = {"accepted": False, "cipher": "", "failure": ev.Failure("timeout", "tls")}
+    evidence = with_obsolete(healthy(), "SSLv3", **timeout)
+    reason = unassessed("tls.obsolete_protocol", evidence)
+    assert reason.startswith("SSL 3.0: ")
+    assert next(row.status for row in report(evidence).checklist if row.step == 10) == "pass"
+    beside = with_obsolete(evidence, "TLSv1")
+    assert "TLS 1.0" in fires("tls.obsolete_protocol", beside).observed
+
+
+def test_obsolete_protocol_not_offered() -> None:
+    """Evidence without such offers tells nothing."""
+    evidence = healthy()
+    assert evidence.tls
+    older = change(evidence, tls=change(evidence.tls, obsolete=()))
+    assert "not offered" in unassessed("tls.obsolete_protocol", older)
+
+
+def test_obsolete_protocol_behind_a_closed_port() -> None:
+    """Where nothing could be offered, the way to the port says why."""
+    evidence = healthy()
+    for version in ("SSLv3", "TLSv1", "TLSv1.1"):
+        refused: dict[str, Any] = {"accepted": False, "cipher": "", "failure": ev.Failure("refused")}
+        evidence = with_obsolete(evidence, version, **refused)
+    evidence = with_handshakes(evidence, failure=ev.Failure("refused"), chain=())
+    assert "refused" in unassessed("tls.obsolete_protocol", evidence)

@@ -1,13 +1,14 @@
 """Evidence → Report: apply every rule, purely, with the clock that the evidence carries."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from padlock import causes, checklist
 from padlock.evidence import Evidence
 from padlock.findings import CertificateSummary, Finding, NotAssessed, Report, Severity, Status, StepStatus, host_of
 from padlock.rules import RULES, NotApplicable, Problem, Rule, Unknown
 from padlock.rules._rule import Outcome
+from padlock.rules._subjects import switched_off
 from padlock.site import Site
 
 
@@ -18,19 +19,18 @@ def assess(evidence: Evidence) -> Report:
     outcomes: dict[str, StepStatus] = {}
     reasons: dict[str, str] = {}
     for rule in RULES.values():
-        if _disabled(evidence.site, rule.code):
+        if switched_off(evidence.site, rule.code):
             outcomes[rule.code], reasons[rule.code] = "not applicable", "switched off by the site's declaration"
             continue
         seen = _apply(rule, evidence)
         problems = [outcome for outcome in seen if isinstance(outcome, Problem)]
         unknown = [outcome for outcome in seen if isinstance(outcome, Unknown)]
         absent = [outcome for outcome in seen if isinstance(outcome, NotApplicable)]
-        findings += [_finding(rule, problem, evidence.site) for problem in problems]
+        judged = [_finding(rule, problem, evidence.site) for problem in problems]
+        findings += judged
         not_assessed += [NotAssessed(rule.code, unseen.subject, unseen.reason, unseen.whole) for unseen in unknown]
         blocking = [outcome for outcome in unknown if not outcome.partial]
-        outcomes[rule.code] = (
-            "fail" if problems else "unknown" if blocking else "not applicable" if absent else "pass"
-        )
+        outcomes[rule.code] = _outcome(judged, blocking, absent)
         reasons[rule.code] = blocking[0].reason if blocking else absent[0].reason if absent else ""
     findings.sort(key=lambda finding: finding.severity.rank)
     steps = {rule.code: rule.steps for rule in RULES.values()}
@@ -45,13 +45,20 @@ def assess(evidence: Evidence) -> Report:
         timings=evidence.timings,
         certificates=tuple(_certificates(evidence)),
         hosts=evidence.hosts,
+        labels=evidence.site.labels,
+        timezone=evidence.site.timezone,
     )
 
 
-def _disabled(site: Site, code: str) -> bool:
-    return any(
-        code == entry or code.startswith(entry.removesuffix(".").removesuffix(".*") + ".") for entry in site.disable
-    )
+def _outcome(found: Sequence[Finding], blocking: Sequence[Unknown], absent: Sequence[NotApplicable]) -> StepStatus:
+    """Return what became of one rule; a notice about one host does not make up for another that was not seen."""
+    if any(finding.severity is not Severity.NOTICE for finding in found):
+        return "fail"
+    if blocking:
+        return "unknown"
+    if found:
+        return "fail"
+    return "not applicable" if absent else "pass"
 
 
 def _apply(rule: Rule, evidence: Evidence) -> list[Outcome]:

@@ -18,6 +18,9 @@ _DNS_BROKEN = (
 )
 _DNS_WRONG = ("dns.unexpected_address", "dns.reserved_address")
 _PORTS = ("port.https_closed", "port.http_closed")
+_HEADERS_LOST = ("proxy.scheme_lost", "proxy.host_lost")
+_HEADERS_LOST_SHOWN = ("redirect.downgrade", "redirect.refused", "redirect.malformed", "content.mixed_active")
+"""What visitors meet where an app writes a wrong scheme or host."""
 _ELSEWHERE = (
     "dns.missing_address",
     "server.default_site",
@@ -26,6 +29,15 @@ _ELSEWHERE = (
     "certificate.untrusted",
 )
 """What comes with a wrong address: the right one is missing, and another server answers in the site's place."""
+
+_NOT_RENEWED = ("certificate.expired", "certificate.expiring", "renewal.overdue")
+_RENEWAL_STOPPED = (
+    "certificate.expiring",
+    "port.http_closed",
+    "renewal.challenge_unreachable",
+    "renewal.newer_certificate_not_served",
+)
+"""Why a certificate is not renewed, and what shows it beside the errors: a warning of its expiry."""
 
 
 def infer(findings: Sequence[Finding]) -> tuple[Cause, ...]:
@@ -65,7 +77,8 @@ def _dns_wrong_server(findings: Sequence[Finding]) -> Iterator[Cause]:
 
 
 def _port_blocked(findings: Sequence[Finding]) -> Iterator[Cause]:
-    seen = [finding for finding in findings if finding.code in _PORTS]
+    # A port that opens and then hangs up is blocked by nobody.
+    seen = [f for f in findings if f.code in _PORTS and not f.observed.startswith("the port opens")]
     if not seen:
         return
     # A firewall drops packets without an answer; a refusal comes from the machine, where nothing listens.
@@ -119,9 +132,9 @@ def _certificate_coverage(findings: Sequence[Finding]) -> Iterator[Cause]:
 
 
 def _renewal_broken(findings: Sequence[Finding]) -> Iterator[Cause]:
-    seen = _errors(findings, ("certificate.expired", "certificate.expiring"))
+    seen = _errors(findings, _NOT_RENEWED)
     if seen:
-        unreachable = [finding for finding in findings if finding.code == "port.http_closed"]
+        beside = [finding for finding in findings if finding.code in _RENEWAL_STOPPED]
         yield Cause(
             "cause.renewal_broken",
             "likely",
@@ -130,7 +143,7 @@ def _renewal_broken(findings: Sequence[Finding]) -> Iterator[Cause]:
             "`systemctl list-timers | grep certbot`, `sudo certbot renew --dry-run`, `sudo tail -n 100 "
             "/var/log/letsencrypt/letsencrypt.log`; if `sudo certbot certificates` shows a newer one: `sudo "
             "systemctl reload nginx`, and a `--deploy-hook 'systemctl reload nginx'` for the next time.",
-            _codes([*seen, *unreachable, *_premature(findings)]),
+            _codes([*seen, *beside, *_premature(findings)]),
         )
 
 
@@ -163,6 +176,22 @@ def _upstream_down(findings: Sequence[Finding]) -> Iterator[Cause]:
         )
 
 
+def _proxy_headers(findings: Sequence[Finding]) -> Iterator[Cause]:
+    seen = _errors(findings, _HEADERS_LOST)
+    if seen:
+        hosts = {host_of(finding.subject) for finding in seen}
+        shown = [f for f in _errors(findings, _HEADERS_LOST_SHOWN) if host_of(f.subject) in hosts]
+        what = " and the ".join(dict.fromkeys("host" if f.code == "proxy.host_lost" else "scheme" for f in seen))
+        yield Cause(
+            "cause.proxy_headers",
+            "likely",
+            f"The app behind {_hosts(seen)} does not know the {what} that visitors use: nginx (or a CDN) does not "
+            "pass it on, or the app does not trust what is passed.",
+            seen[0].remediation,
+            _codes([*seen, *shown]),
+        )
+
+
 type _Find = Callable[[Sequence[Finding]], Iterator[Cause]]
 
 _ORDER: tuple[_Find, ...] = (
@@ -173,6 +202,7 @@ _ORDER: tuple[_Find, ...] = (
     _certificate_coverage,
     _renewal_broken,
     _redirect_loop,
+    _proxy_headers,
     _upstream_down,
 )
 

@@ -14,7 +14,7 @@ import msgspec
 
 from padlock.findings import Cause, Finding, NotAssessed, Report, Severity, Status, host_of
 
-type Alarm = Literal["ok", "error"]
+type Alarm = Literal["unknown", "ok", "error"]
 
 MAX_SUBJECT = 300
 """Characters of a subject that are kept: it is a key, and a URL in it may have any length."""
@@ -25,11 +25,6 @@ class OpenFinding(Finding, frozen=True, kw_only=True):
 
     since: datetime
     """UTC; the run that saw it first."""
-
-    @property
-    def label(self) -> str:
-        """What it is and of what, in one line."""
-        return f"{self.code} {self.subject}"
 
 
 class State(msgspec.Struct, frozen=True):
@@ -59,7 +54,10 @@ class Change(msgspec.Struct, frozen=True, rename={"before": "from", "after": "to
     site: str
     checked_at: datetime
     before: Alarm
-    """Whether an error was open before; each change's is the `after` of the one before it."""
+    """Whether an error was open before, `unknown` where nothing was: the first look at a site.
+
+    Of two alerts that follow each other the later one's is the `after` of the earlier one.
+    """
     after: Alarm
     opened: tuple[OpenFinding, ...]
     """Errors that were not there before."""
@@ -74,6 +72,10 @@ class Change(msgspec.Struct, frozen=True, rename={"before": "from", "after": "to
     minor: Mapping[str, int]
     """Severity below error → number of open findings."""
     causes: tuple[Cause, ...]
+    labels: Mapping[str, str] = {}
+    """As the site declares them."""
+    timezone: str = "UTC"
+    """The owner's."""
 
 
 def fold(state: State, report: Report) -> tuple[State, Change | None]:
@@ -86,7 +88,8 @@ def fold(state: State, report: Report) -> tuple[State, Change | None]:
     before = {finding.key: finding for finding in state.findings}
     after = _open_after(before, report)
     folded = State(tuple(sorted(after.values(), key=lambda finding: finding.severity.rank)), report.checked_at)
-    return folded, _difference(before, {finding.key: finding for finding in folded.findings}, report)
+    now = {finding.key: finding for finding in folded.findings}
+    return folded, _difference(before, now, report, seen_before=state.last_conclusive is not None)
 
 
 type Key = tuple[str, str]
@@ -118,7 +121,7 @@ def _hidden(finding: OpenFinding, not_assessed: tuple[NotAssessed, ...]) -> bool
     )
 
 
-def _difference(before: Open, after: Open, report: Report) -> Change | None:
+def _difference(before: Open, after: Open, report: Report, *, seen_before: bool) -> Change | None:
     was = {key for key, finding in before.items() if finding.severity is Severity.ERROR}
     now = {key for key, finding in after.items() if finding.severity is Severity.ERROR}
     if was == now:
@@ -126,7 +129,7 @@ def _difference(before: Open, after: Open, report: Report) -> Change | None:
     return Change(
         site=report.site,
         checked_at=report.checked_at,
-        before="error" if was else "ok",
+        before="error" if was else "ok" if seen_before else "unknown",
         after="error" if now else "ok",
         opened=tuple(after[key] for key in after if key in now and key not in before),
         worsened=tuple(after[key] for key in after if key in now - was and key in before),
@@ -135,6 +138,8 @@ def _difference(before: Open, after: Open, report: Report) -> Change | None:
         still_open=tuple(after[key] for key in after if key in was & now),
         minor=dict(Counter(f.severity.value for f in after.values() if f.severity is not Severity.ERROR)),
         causes=report.causes,
+        labels=report.labels,
+        timezone=report.timezone,
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+import os
 import random
 import time
 import uuid
@@ -14,20 +15,25 @@ import msgspec
 
 from padlock.assess import assess
 from padlock.changes import Change, fold
+from padlock.declaration import read_declaration
 from padlock.evidence import Evidence
 from padlock.findings import Finding, NotAssessed, Report, Severity, Status
-from padlock.message import compose
+from padlock.message import Further, compose
 from padlock.network.vantage import Vantage
 from padlock.probes import gather
+from padlock.probes.cache import Cache
 from padlock.render.escape import printable
 from padlock.rules import RULES
-from padlock.site import InvalidSite, Site, key_of, parse
+from padlock.site import InvalidSite, Site, key_of
 from padlock.storage import Alert, Outcome, Results, Run, stamp
 
 type Declaration = str | Mapping[str, Any]
 
 ATTEMPTS = 8
 """How often a run is written again where another run of the same site came in between."""
+
+GRACE = 10.0
+"""Seconds after its deadline in which gathering must have ended; a probe that hangs must not keep its whole batch."""
 
 log = logging.getLogger(__name__)
 
@@ -90,11 +96,12 @@ def read_task(body: str) -> Task:
     return Task(declaration, moment, str(message.get("error", "")))
 
 
-async def check(site: Site, vantage: Vantage, now: datetime) -> Checked:
+async def check(site: Site, vantage: Vantage, now: datetime, cache: Cache) -> Checked:
     """Look at a site and judge it; a fault of ours gives an inconclusive report, never an exception."""
     started = time.monotonic()
     try:
-        evidence = await gather(site, now, vantage)
+        async with asyncio.timeout(vantage.deadline + GRACE):
+            evidence = await gather(site, now, vantage, cache)
         report = assess(evidence)
     except Exception as error:
         log.exception("the check of %s failed in Padlock itself", site.name)
@@ -103,15 +110,15 @@ async def check(site: Site, vantage: Vantage, now: datetime) -> Checked:
     return Checked(report, evidence, time.monotonic() - started)
 
 
-async def check_task(task: Task, vantage: Vantage, now: datetime) -> Checked:
+async def check_task(task: Task, vantage: Vantage, now: datetime, cache: Cache) -> Checked:
     """Check what is declared; a wrong declaration gives a report that says so."""
     if task.error:
         return Checked(invalid(task.declaration, task.error, now), None, 0.0)
     try:
-        site = parse(task.declaration)
+        site = read_declaration(task.declaration)
     except InvalidSite as wrong:
         return Checked(invalid(task.declaration, str(wrong), now), None, 0.0)
-    return await check(site, vantage, now)
+    return await check(site, vantage, now, cache)
 
 
 def invalid(declaration: Declaration, error: str, now: datetime) -> Report:
@@ -133,13 +140,13 @@ def invalid(declaration: Declaration, error: str, now: datetime) -> Report:
     return msgspec.structs.replace(blind, status="error", findings=(finding,))
 
 
-async def run_task(task: Task, results: Results, vantage: Vantage, now: datetime, expires: int) -> Ran:
+async def run_task(task: Task, results: Results, vantage: Vantage, now: datetime, expires: int, cache: Cache) -> Ran:
     """Check a queued site and store the result; a run that is already stored is not made again."""
     key = f"RUN#{stamp(task.slot)}"
     if await asyncio.to_thread(results.is_done, task.name, key):
         return Ran("duplicate", None)
     ticket = await asyncio.to_thread(results.start_run, task.name)
-    checked = await check_task(task, vantage, now)
+    checked = await check_task(task, vantage, now, cache)
     run = Run(task.name, key, ticket, round(checked.seconds, 3), expires)
     outcome = await asyncio.to_thread(save, results, run, checked.report)
     log.info("%s: %s, %s in %.1f s", task.name, checked.report.status, outcome, checked.seconds)
@@ -151,7 +158,8 @@ def save(results: Results, run: Run, report: Report) -> Outcome:
     for attempt in range(ATTEMPTS):
         stored = results.load(run.site)
         state, change = fold(stored.state, report)
-        alert = _alert(change, run, stored.seq + 1, results.table) if change else None
+        seq = max(stored.seq, results.last_alert(run.site)) + 1 if change else 0
+        alert = _alert(change, run, seq, results.table) if change else None
         outcome = results.apply(stored, run, state, report, alert)
         if outcome != "conflict":
             return outcome
@@ -168,7 +176,8 @@ def save_on_demand(results: Results, checked: Checked, expires: int) -> None:
 def _alert(change: Change, run: Run, seq: int, table: str) -> Alert:
     """Return the record of a change; the same run writes the same record, so that a repeated write is no other."""
     alert_id = hashlib.sha256(f"{run.site}|{run.key}|{run.ticket}|{seq}".encode()).hexdigest()[:32]
-    text = compose(change, alert_id, seq, table)
+    # Lambda names the function by itself; elsewhere there is none to invoke.
+    text = compose(change, alert_id, seq, Further(table, os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")))
     return Alert(
         run.site, seq, alert_id, change.checked_at, text.subject, text.body, text.data, text.severity, change
     )

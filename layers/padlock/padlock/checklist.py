@@ -19,7 +19,7 @@ TITLES: Mapping[int, str] = {
     12: "HTTPS serves the correct site",
     13: "The app works behind HTTPS",
     14: "Certificate renewal works",
-    15: "HSTS is intentional, and HTTPS stable",
+    15: "HSTS is sent only once HTTPS is stable",
     16: "No mixed content",
     17: "Forwarded headers are passed correctly",
     18: "The final results are recorded",
@@ -33,6 +33,9 @@ FINAL: Mapping[str, tuple[int, ...]] = {
 }
 """The five lines of step 18 and the steps that prove them."""
 NEEDS_HOST = "only the host itself can tell"
+HOST_STEPS = frozenset({5, 6, 9})
+"""Steps of which nothing shows from outside."""
+UNCHECKED = "there is no check of it yet"
 
 
 def record(
@@ -71,7 +74,7 @@ def _row(
             return StepRecord(
                 step, TITLES[step], status, (), reasons.get(matching[0], "") if status != "pass" else ""
             )
-    return StepRecord(step, TITLES[step], "unknown", (), NEEDS_HOST)
+    return StepRecord(step, TITLES[step], "unknown", (), NEEDS_HOST if step in HOST_STEPS else UNCHECKED)
 
 
 def _final(rows: Mapping[int, StepRecord]) -> StepRecord:

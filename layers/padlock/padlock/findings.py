@@ -52,6 +52,11 @@ class Finding(msgspec.Struct, frozen=True):
         """What identifies an open finding from run to run."""
         return self.code, self.subject
 
+    @property
+    def label(self) -> str:
+        """What it is and of what, in one line."""
+        return f"{self.code} {self.subject}"
+
 
 class NotAssessed(msgspec.Struct, frozen=True):
     """A rule that could not look: neither passed nor failed."""
@@ -104,6 +109,10 @@ class Report(msgspec.Struct, frozen=True):
     """What is served, the earliest expiry first."""
     hosts: tuple[str, ...] = ()
     """The hosts that were checked, declared or derived."""
+    labels: Mapping[str, str] = {}
+    """As the site declares them, for whoever routes reports and alerts."""
+    timezone: str = "UTC"
+    """The owner's, in which a mail repeats its time."""
 
 
 class CertificateSummary(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -27,6 +28,11 @@ CAPS = ((20, 1200), (10, 400), (5, 150), (2, 60))
 SEVERITY = "error"
 """Of every message: only errors make a change."""
 FOR_MACHINES = ("email-json", "sqs", "lambda", "http", "https", "firehose")
+_LOOK_AGAIN = (
+    "Look again:  aws lambda invoke --function-name {function} --cli-binary-format raw-in-base64-out "
+    "--cli-read-timeout 120 --payload '{event}' /dev/stdout"
+)
+"""The check that reads what the site declares, as `padlock check NAME` does not."""
 _SAFE_NAME = re.compile(r"[a-z0-9._-]{1,253}")
 
 
@@ -39,11 +45,20 @@ class Message(msgspec.Struct, frozen=True):
     severity: str
 
 
-def compose(change: Change, alert_id: str, seq: int, table: str) -> Message:
-    """Return the message of a change; `table` is where its reader can look further."""
+class Further(msgspec.Struct, frozen=True):
+    """Where the reader of a message can look further."""
+
+    table: str
+    """The results table."""
+    function: str = ""
+    """The function that checks a site as it is declared; empty where there is none to invoke."""
+
+
+def compose(change: Change, alert_id: str, seq: int, further: Further) -> Message:
+    """Return the message of a change."""
     subject = subject_of(change)
     for shown, characters in CAPS:
-        body = _body(change, alert_id, seq, table, shown, characters)
+        body = _body(change, alert_id, seq, further, shown, characters)
         data = json.dumps(_data(change, subject, alert_id, seq, shown, characters), ensure_ascii=False)
         if len(payload(subject, body, data).encode()) <= MAX_MESSAGE:
             break
@@ -79,25 +94,25 @@ def _happened(change: Change) -> str:
     over = (*change.resolved, *change.eased)
     parts = []
     if new:
-        parts.append(_named(new, 50) or f"{len(new)} new")
+        parts.append(_named(new, 45))
     if over:
-        named = "" if new else _named(over, 40)
-        parts.append(f"resolved: {named}" if named else f"{len(over)} resolved")
+        parts.append(f"{len(over)} resolved" if new else f"resolved: {_named(over, 40)}")
     if change.still_open:
         parts.append(f"{len(change.still_open)} still open")
     return ", ".join(parts)
 
 
 def _named(findings: Sequence[OpenFinding], characters: int) -> str:
-    """Return the title of findings that have the same one, with their number; empty where they differ."""
-    titles = {_title(finding) for finding in findings}
-    if len(titles) > 1:
-        return ""
-    return titles.pop()[:characters] + (f" ({len(findings)})" if len(findings) > 1 else "")
+    """Return the first finding's title, and how many more there are: those of the same title as their number."""
+    titles = [_title(finding) for finding in findings]
+    first, count = titles[0][:characters], len(titles)
+    if count == 1:
+        return first
+    return f"{first} ({count})" if len(set(titles)) == 1 else f"{first}, and {count - 1} more"
 
 
-def _body(change: Change, alert_id: str, seq: int, table: str, shown: int, characters: int) -> str:
-    checked = _time(change.checked_at)
+def _body(change: Change, alert_id: str, seq: int, further: Further, shown: int, characters: int) -> str:
+    checked = _time(change.checked_at) + _local(change.checked_at, change.timezone)
     lines = [f"{printable(change.site, 200)}: {_happened(change)}", f"Checked at {checked}", ""]
     lines += _section("NEW", (*change.opened, *change.worsened), _in_full, shown, characters)
     if change.causes and change.after == "error":
@@ -111,7 +126,7 @@ def _body(change: Change, alert_id: str, seq: int, table: str, shown: int, chara
     lines += _section("STILL OPEN", change.still_open, _in_short, shown, characters)
     lines += _section("NO LONGER AN ERROR", change.eased, _in_short, shown, characters)
     lines += _section("OVER", change.resolved, _ended(change.checked_at), shown, characters)
-    lines += _closing(change, alert_id, seq, table)
+    lines += _closing(change, alert_id, seq, further)
     return "\n".join(lines) + "\n"
 
 
@@ -144,7 +159,7 @@ def _alike(findings: Sequence[OpenFinding]) -> list[list[OpenFinding]]:
 
 def _in_full(finding: OpenFinding, subjects: Sequence[str], characters: int) -> Iterable[str]:
     step = f"; checklist step {finding.step}" if finding.step else ""
-    yield f"* {_headline(finding, subjects)}"
+    yield f"* {_headline(finding, subjects, characters)}"
     yield f"  ({finding.code}, {finding.severity.value}{step})"
     yield f"  Seen: {printable(finding.observed, characters)}"
     yield f"  Expected: {printable(finding.expected, characters)}"
@@ -154,7 +169,7 @@ def _in_full(finding: OpenFinding, subjects: Sequence[str], characters: int) -> 
 
 
 def _in_short(finding: OpenFinding, subjects: Sequence[str], characters: int) -> Iterable[str]:
-    yield f"* {_headline(finding, subjects)}"
+    yield f"* {_headline(finding, subjects, characters)}"
     yield f"  ({finding.code}, {finding.severity.value}; since {_time(finding.since)})"
     yield from _fix(finding.remediation, characters)
 
@@ -162,7 +177,7 @@ def _in_short(finding: OpenFinding, subjects: Sequence[str], characters: int) ->
 def _ended(now: datetime) -> Layout:
     def layout(finding: OpenFinding, subjects: Sequence[str], characters: int) -> Iterable[str]:
         lasted = _duration(now - finding.since)
-        yield f"* {_headline(finding, subjects)}"
+        yield f"* {_headline(finding, subjects, characters)}"
         yield f"  ({finding.code}; over after {lasted}, since {_time(finding.since)})"
         yield f"  Was: {printable(finding.observed, characters)}"
 
@@ -176,18 +191,21 @@ def _fix(text: str, characters: int) -> Iterable[str]:
     yield from (f"      {line}" for line in more)
 
 
-def _closing(change: Change, alert_id: str, seq: int, table: str) -> Iterable[str]:
+def _closing(change: Change, alert_id: str, seq: int, further: Further) -> Iterable[str]:
     if change.after == "ok":
         yield "No error is open now."
+    if change.after == "ok" and not change.minor:
+        yield ""
     if change.minor:
         counts = [f"{n} {name}{'s' if n > 1 else ''}" for name, n in sorted(change.minor.items(), reverse=True)]
-        yield f"Also in the report, not urgent: {', '.join(counts)}."
-    yield ""
-    if _SAFE_NAME.fullmatch(change.site) and _SAFE_NAME.fullmatch(table.lower()):
+        yield from (f"Also in the report, not urgent: {', '.join(counts)}.", "")
+    names = (change.site, further.table.lower(), further.function.lower() or "-")
+    if all(map(_SAFE_NAME.fullmatch, names)):
         # A name that is no host name stands in no command: whoever wrote it would write a part of the command.
         key = json.dumps({"site": {"S": change.site}, "sk": {"S": "STATE"}})
-        yield "Look again:  padlock check " + change.site
-        yield f"Full report: aws dynamodb get-item --table-name {table} --key '{key}'"
+        if further.function and "site.invalid" not in {finding.code for finding in change.opened}:
+            yield _LOOK_AGAIN.format(function=further.function, event=json.dumps({"site": change.site}))
+        yield f"Full report: aws dynamodb get-item --table-name {further.table} --key '{key}'"
     yield f"Alert {alert_id}, number {seq} of this site."
 
 
@@ -210,8 +228,8 @@ def _escaped(value: Any, characters: int) -> Any:
     return value
 
 
-def _headline(finding: OpenFinding, subjects: Sequence[str]) -> str:
-    listed = ", ".join(printable(subject, MAX_SUBJECT) for subject in subjects[:MAX_LISTED])
+def _headline(finding: OpenFinding, subjects: Sequence[str], characters: int) -> str:
+    listed = ", ".join(printable(subject, min(characters, MAX_SUBJECT)) for subject in subjects[:MAX_LISTED])
     rest = len(subjects) - MAX_LISTED
     return f"{_title(finding)}: {listed}" + (f" and {rest} more" if rest > 0 else "")
 
@@ -229,6 +247,16 @@ def _ascii(text: str) -> str:
 
 def _time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _local(moment: datetime, timezone: str) -> str:
+    """Return the time as the owner's clock shows it; empty where that is UTC, or not known here."""
+    if timezone == "UTC":
+        return ""
+    try:
+        return moment.astimezone(ZoneInfo(timezone)).strftime(" (%H:%M ") + f"{timezone})"
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ""
 
 
 def _duration(span: timedelta) -> str:

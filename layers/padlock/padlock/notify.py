@@ -5,10 +5,11 @@ site's cursor and moves the cursor; a publish whose outcome is unknown is made a
 duplicate carries the same alert id.
 """
 
+import json
 import logging
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -25,9 +26,15 @@ if TYPE_CHECKING:
     from mypy_boto3_sns.type_defs import MessageAttributeValueTypeDef
 
 LEASE_SECONDS = 90
-"""Longer than one publish may take, so that a lease does not end during one."""
+"""Longer than the function may run; whoever is ended in the middle leaves the site to the others after this long."""
+PUBLISH_SECONDS = 25
+"""What one publish may take at most, by the client's time-outs."""
 MAX_SITES = 500
 """Sites that one sweep works on; the next sweep goes on."""
+SWEEP_SECONDS = 25
+"""After this long a sweep begins with no further site, so that it ends before its function is ended."""
+LABELS = 10
+"""Labels of a site that an alert's attributes carry; all of them stand in its JSON."""
 REFUSALS = frozenset({"InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid", "ValidationError"})
 """SNS's answers that another attempt with the same text would meet again."""
 
@@ -47,7 +54,7 @@ class Sweep(msgspec.Struct, frozen=True):
 
     published: int
     failed: tuple[str, ...]
-    """Why, per site that could not be worked on."""
+    """Why, per site whose alerts could not be published."""
     oldest_seconds: float
     """Age of the alert that had waited longest."""
 
@@ -80,7 +87,7 @@ class Notifier:
                     self._outbox.clear(site, key, datetime.now(UTC))
             return self._publish_all(lease)
         finally:
-            self._outbox.release(lease)
+            self._release(lease)
 
     def sweep(self) -> Sweep:
         """Publish every alert that waits, whatever its stream record came to."""
@@ -92,18 +99,26 @@ class Notifier:
             keys.setdefault(row["site"], []).append(row["sk"])
             oldest = max(oldest, time.time() - datetime.fromisoformat(row["created_at"]).timestamp())
         published, failed = 0, []
+        end = time.monotonic() + SWEEP_SECONDS
         for site, waiting in keys.items():
+            if time.monotonic() > end:
+                break
             try:
                 published += self.deliver(site, waiting)
             except Held:
                 continue
-            except Undelivered as error:
-                failed.append(str(error))
+            except Exception as error:
+                # One site's broken record must not keep the other sites' alerts.
+                log.exception("the alerts of %s stay pending", site)
+                failed.append(str(error) or type(error).__name__)
         return Sweep(published, tuple(failed), oldest)
 
     def _publish_all(self, lease: Lease) -> int:
         published = 0
         while record := self._outbox.next(lease):
+            if time.time() + PUBLISH_SECONDS > lease.until:
+                # Whoever was held up this long may not be the only one to publish any more.
+                raise Undelivered(f"{lease.site}: the lease is about to end; its alerts are tried again later")
             if "pending" in record:
                 self._publish(record)
                 published += 1
@@ -112,6 +127,13 @@ class Notifier:
                 raise Undelivered(f"{lease.site}: the lease ended while an alert was published")
             lease = marked
         return published
+
+    def _release(self, lease: Lease) -> None:
+        """Give the lease back; where that fails it ends by itself, and what was published stays published."""
+        try:
+            self._outbox.release(lease)
+        except (ClientError, BotoCoreError) as error:
+            log.warning("the lease of %s is not given back: %s", lease.site, error)
 
     def _publish(self, record: Item) -> None:
         try:
@@ -131,7 +153,8 @@ class Notifier:
             Subject=record["subject"],
             Message=payload(record["subject"], record["body"], record["data"]),
             MessageStructure="json",
-            MessageAttributes=_attributes(status=record["to"], severity=record["severity"], site=record["site"]),
+            MessageAttributes=_attributes(status=record["to"], severity=record["severity"], site=record["site"])
+            | _labels(record.get("labels", {})),
         )
 
     def _send_fallback(self, record: Item) -> None:
@@ -141,6 +164,12 @@ class Notifier:
             Message=fallback(record["site"], record["subject"], record["alert_id"]),
             MessageAttributes=_attributes(status=record["to"], severity=record["severity"]),
         )
+
+
+def _labels(labels: Mapping[str, str]) -> "dict[str, MessageAttributeValueTypeDef]":
+    """Return a site's labels as one attribute, which a filter policy matches as `{"labels": ["team=shop"]}`."""
+    shown = [f"{name}={value}" for name, value in sorted(labels.items())[:LABELS]]
+    return {"labels": {"DataType": "String.Array", "StringValue": json.dumps(shown)}} if shown else {}
 
 
 def _attributes(**values: str) -> "dict[str, MessageAttributeValueTypeDef]":

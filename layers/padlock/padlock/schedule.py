@@ -3,13 +3,16 @@
 A site of interval I has a phase, a stable hash of its name, and is due at phase, phase + I, phase + 2 I... A tick
 covers the time since the last tick that was dispatched in full, so that a missed tick's sites run with the next one
 and a repeated tick sends the same messages, which the runs' slots make harmless. A site runs at most once a tick.
+A site of the table that has a long interval runs at the first tick that sees it, and is marked then.
 """
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -17,7 +20,7 @@ import msgspec
 from botocore.config import Config
 
 from padlock.site import Site, interval_seconds, key_of
-from padlock.storage import Results, Sites, stamp
+from padlock.storage import MARK, Results, Sites, stamp
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -30,9 +33,13 @@ BATCH = 10
 MAX_BODY = 200_000
 """Octets of one request's messages; SQS's limit is 262,144 in regions that have no larger one."""
 SEND_ATTEMPTS = 4
+MAX_NEW = 2000
+"""New sites that one tick takes in beside those that are due; the next tick goes on."""
 AHEAD = timedelta(hours=1)
 """A tick further in the future is a mistake: the ticks until then would be taken for late ones."""
 DEFAULT_INTERVAL = interval_seconds(Site(name="").interval)
+
+log = logging.getLogger(__name__)
 
 
 class Tick(msgspec.Struct, frozen=True):
@@ -89,14 +96,29 @@ def is_due(name: str, interval: int, current: Tick) -> bool:
     return (after - phase) // interval > (before - phase) // interval
 
 
-def declared(table: Iterable[Mapping[str, Any]], parameter: str) -> Iterator[tuple[str, Any]]:
-    """Yield (key, declaration) of every site: the table's, then those of the parameter that the table lacks."""
+def declared(sites: Sites, parameter: str) -> Iterator[tuple[str, Any]]:
+    """Yield (key, row or bare name) of every site once: the table's, then those of the parameter that it lacks.
+
+    Names of the table that mean the same site, as Example.com and example.com do, are one site, declared under the
+    name in its normal form: two declarations would contradict each other from run to run.
+    """
     bare = {key_of(name): name.strip() for name in parameter.split(",") if name.strip()}
-    for row in table:
+    otherwise_written: set[str] = set()
+    for row in sites.rows():
         key = key_of(row)
         bare.pop(key, None)
+        if row["name"] != key:
+            if key in otherwise_written or sites.get(key):
+                log.warning("%r of the Sites table is left out: %r declares the same site", row["name"], key)
+                continue
+            otherwise_written.add(key)
         yield key, row
     yield from bare.items()
+
+
+def is_new(row: Any) -> bool:
+    """Return whether a site of the table has never been checked and would wait for long; one such is due at once."""
+    return isinstance(row, Mapping) and MARK not in row and interval_of(row) > DEFAULT_INTERVAL
 
 
 def interval_of(declaration: Any) -> int:
@@ -110,13 +132,31 @@ def interval_of(declaration: Any) -> int:
 
 def body_of(key: str, declaration: Any, slot: str) -> str:
     """Return a site's queue message; one too large to send has the reason in place of the declaration."""
-    # ASCII alone: SQS refuses some control characters. An attribute of a type that JSON lacks becomes a wrong entry.
-    body = json.dumps({"site": declaration, "slot": slot}, default=str)
-    size = len(body)
-    if size <= MAX_BODY:
-        return body
-    reason = f"the declaration has {size} octets; {MAX_BODY} is the most"
+    # ASCII alone: SQS refuses some control characters.
+    if isinstance(declaration, Mapping):
+        declaration = {name: value for name, value in declaration.items() if name != MARK}
+    try:
+        body = json.dumps({"site": declaration, "slot": slot})
+    except TypeError:
+        reason = f"{_binary(declaration)}: binary data is no part of a declaration; write text"
+    else:
+        if len(body) <= MAX_BODY:
+            return body
+        reason = f"the declaration has {len(body)} octets; {MAX_BODY} is the most"
     return json.dumps({"site": key, "slot": slot, "error": reason})
+
+
+def _binary(declaration: Mapping[str, Any]) -> str:
+    """Return the attributes that JSON cannot hold."""
+
+    def fits(value: Any) -> bool:
+        try:
+            json.dumps(value)
+        except TypeError:
+            return False
+        return True
+
+    return ", ".join(name for name, value in declaration.items() if not fits(value))
 
 
 def dispatch(results: Results, sites: Sites, parameter: str, queue: "Queue", at: datetime) -> Dispatched:
@@ -126,17 +166,23 @@ def dispatch(results: Results, sites: Sites, parameter: str, queue: "Queue", at:
     if current is None:
         return Dispatched(slot, 0, 0, 0, 0)
     seen = due = 0
+    new: list[str] = []
 
     def bodies() -> Iterator[str]:
         nonlocal seen, due
-        for key, declaration in declared(sites.all(), parameter):
+        for key, row in declared(sites, parameter):
             seen += 1
-            if is_due(key, interval_of(declaration), current):
+            first = len(new) < MAX_NEW and is_new(row)
+            if first:
+                new.append(row["name"])
+            if first or is_due(key, interval_of(row), current):
                 due += 1
-                yield body_of(key, declaration, slot)
+                yield body_of(key, row, slot)
 
     failed = queue.send(bodies())
     if not failed:
+        with ThreadPoolExecutor(SENDERS) as pool:
+            list(pool.map(sites.mark, new, repeat(slot)))
         results.save_tick(current.at, current.since)
     return Dispatched(slot, seen, due, due - failed, failed)
 

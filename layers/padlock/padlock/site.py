@@ -5,10 +5,11 @@ on-demand event and a queue message. Everything but the name has a sensible defa
 """
 
 import difflib
+import hashlib
 import ipaddress
 import re
 import zoneinfo
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import idna
@@ -20,6 +21,7 @@ type Redirect = Literal["permanent", "temporary"]
 type StatusCode = Annotated[int, msgspec.Meta(ge=100, le=599)]
 type Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 type Path = Annotated[str, msgspec.Meta(pattern=r"^/[!-~]*$", max_length=1024)]
+type Label = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 type Texts = Annotated[tuple[str, ...], msgspec.Meta(max_length=64)]
 
 MAX_HOSTS = 20
@@ -81,7 +83,7 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     redirect: Redirect = "permanent"
     hsts: Hsts = "optional"
     slow: Annotated[float, msgspec.Meta(gt=0, le=30)] = 3.0
-    """Seconds that the front page may take."""
+    """Seconds that the front page may take to its first octet, handshakes included."""
     networks: tuple[str, ...] = ()
     """CIDR ranges beyond the public ones in which the site may live; the operator must allow them too."""
     private_ca: str = ""
@@ -93,7 +95,8 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     severity: Mapping[str, Severity] = {}
     """Code → severity that replaces the rule's own."""
     thresholds: Thresholds = Thresholds()
-    labels: Mapping[str, str] = {}
+    labels: Annotated[Mapping[Label, Label], msgspec.Meta(max_length=20)] = {}
+    """Go into reports and alerts as they are, so that subscribers can route by them."""
     timezone: str = "UTC"
 
     @property
@@ -131,8 +134,12 @@ def interval_seconds(text: str) -> int:
 def host_name(text: str) -> str:
     """Return a host name as lower-case A-labels (IDNA 2008, RFC 5891); ValueError says why it is none."""
     shown = text if len(text) <= 80 else text[:77] + "..."
+    if not text:
+        raise ValueError("the host name is empty; write one such as example.com")
     if "://" in text or "/" in text:
         raise ValueError(f"{shown!r} is a URL; write the host name alone")
+    if _is_address(text):
+        raise ValueError(f"{shown!r} is an address, not a host name; declare it under addresses")
     if re.search(r"[\s\x00-\x20\x7f@\\%:?#]", text):
         raise ValueError(f"{shown!r} has a character that no host name has; write the host name alone")
     try:
@@ -144,10 +151,18 @@ def host_name(text: str) -> str:
     if len(name) > 253 or not all(_LABEL.match(label) for label in labels):
         raise ValueError(f"{shown!r} is not a host name")
     if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", labels[-1]):
-        raise ValueError(f"{shown!r} is an address, not a host name; declare it under addresses")
+        raise ValueError(f"{shown!r} is not a host name: its last part is a number")
     if len(labels) < 2 or any(name == local or name.endswith("." + local) for local in _LOCAL):
         raise ValueError(f"{shown!r} is not a public host name")
     return name
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def key_of(declaration: str | Mapping[str, Any]) -> str:
@@ -156,33 +171,44 @@ def key_of(declaration: str | Mapping[str, Any]) -> str:
     try:
         return host_name(raw.strip())
     except ValueError:
-        return raw.strip().encode("unicode_escape").decode()[:200] or "(no name)"
+        shown = raw.strip().encode("unicode_escape").decode() or "(no name)"
+        # Two wrong entries that begin alike must not share one state.
+        return shown if len(shown) <= 200 else f"{shown[:180]}...{hashlib.sha256(shown.encode()).hexdigest()[:16]}"
 
 
 def parse(declaration: str | Mapping[str, Any]) -> Site:
     """Read one declaration, a bare host name or a mapping; InvalidSite says what is wrong with it."""
     if isinstance(declaration, str):
         declaration = {"name": declaration.strip()}
+        if not declaration["name"]:
+            raise InvalidSite("the host name is empty; write one such as example.com")
     if not isinstance(declaration, Mapping):
         raise InvalidSite(f"a site is a host name or a mapping with the key name, not {_kind(declaration)}")
     name = declaration.get("name")
     if not isinstance(name, str) or not name:
         raise InvalidSite("a site needs the key name, with its host name" + _hint(declaration, "name"))
     try:
-        return _normalised(msgspec.convert(_scalars_to_lists(declaration), Site))
+        host_name(name)
+    except ValueError as error:
+        raise InvalidSite(f"site {error}") from error
+    whole = _scalars_to_lists(declaration)
+    try:
+        return _normalised(msgspec.convert(whole, Site))
     except msgspec.ValidationError as error:
-        raise InvalidSite(f"site {name[:80]!r}: {_explained(str(error))}") from error
+        raise InvalidSite(f"site {name[:80]!r}: {explained(str(error), whole)}") from error
     except ValueError as error:
         raise InvalidSite(f"site {name[:80]!r}: {error}") from error
 
 
-def parse_all(declarations: Sequence[Any]) -> tuple[list[Site], list[InvalidSite]]:
+def parse_all(
+    declarations: Sequence[Any], read: Callable[[Any], Site] = parse
+) -> tuple[list[Site], list[InvalidSite]]:
     """Read a list of declarations: the sites that can be used, and one error for each that cannot."""
     sites: list[Site] = []
     errors: list[InvalidSite] = []
     for number, declaration in enumerate(declarations, 1):
         try:
-            site = parse(declaration)
+            site = read(declaration)
         except InvalidSite as error:
             errors.append(InvalidSite(f"entry {number}: {error}"))
             continue
@@ -196,45 +222,60 @@ def parse_all(declarations: Sequence[Any]) -> tuple[list[Site], list[InvalidSite
 def _normalised(site: Site) -> Site:
     """Return the site with names as A-labels and every value checked that its type alone does not check."""
     name = host_name(site.name)
-    hosts = tuple(dict.fromkeys(host_name(host) for host in site.hosts))
-    canonical = host_name(site.canonical) if site.canonical else ""
+    hosts = tuple(dict.fromkeys(_under("hosts", host_name, host) for host in site.hosts))
+    canonical = _under("canonical", host_name, site.canonical) if site.canonical else ""
     if len(hosts) > MAX_HOSTS:
         raise ValueError(f"{len(hosts)} hosts are declared; split the site, {MAX_HOSTS} is the most")
     if canonical and hosts and canonical not in hosts:
         raise ValueError(f"canonical {canonical!r} is not among the declared hosts {', '.join(hosts)}")
-    interval_seconds(site.interval)
+    siblings = (name, f"www.{name}", name.removeprefix("www."))
+    if canonical and not hosts and canonical not in siblings:
+        raise ValueError(
+            f"canonical {canonical!r} is neither the name nor its www or apex sibling; declare hosts, it among them"
+        )
+    _under("interval", interval_seconds, site.interval)
     for network in site.networks:
-        _network(network)
+        _under("networks", _network, network)
     try:
         zoneinfo.ZoneInfo(site.timezone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ValueError(f"timezone {site.timezone!r} is unknown; write a name such as Europe/Berlin") from error
     if site.private_ca and "-----BEGIN CERTIFICATE-----" not in site.private_ca:
         raise ValueError("private_ca holds no PEM certificate")
-    addresses = tuple(_address(text) for text in site.addresses)
+    addresses = tuple(_under("addresses", _address, text) for text in site.addresses)
     return msgspec.structs.replace(site, name=name, hosts=hosts, canonical=canonical, addresses=addresses)
+
+
+def _under[T](key: str, read: Callable[[str], T], text: str) -> T:
+    """Read one value of a key; ValueError names the key."""
+    try:
+        return read(text)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from error
 
 
 def _network(text: str) -> str:
     try:
         return str(ipaddress.ip_network(text))
     except ValueError as error:
-        raise ValueError(f"networks: {text!r} is not a CIDR range such as 10.0.0.0/8 ({error})") from error
+        raise ValueError(f"{text!r} is not a CIDR range such as 10.0.0.0/8 ({error})") from error
 
 
 def _address(text: str) -> str:
     """Return an address, a CIDR range or a CNAME target in its normal form."""
-    if "/" in text:
-        return str(ipaddress.ip_network(text))
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        return host_name(text)
+    if "/" in text and "://" not in text:
+        return _network(text)
+    if _is_address(text):
+        return str(ipaddress.ip_address(text.strip("[]")))
+    return host_name(text)
 
 
 def _scalars_to_lists(declaration: Mapping[str, Any]) -> dict[str, Any]:
     """Allow one value where a list is meant, and a path where a health check is meant."""
     result = dict(declaration)
+    for key in ("hosts", "addresses"):
+        if result.get(key) == []:
+            raise InvalidSite(f"site {result['name'][:80]!r}: {key} is an empty list; leave the key out, or fill it")
     for key in ("hosts", "addresses", "networks", "disable"):
         if isinstance(result.get(key), str):
             result[key] = [result[key]]
@@ -247,20 +288,93 @@ def _scalars_to_lists(declaration: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _explained(message: str) -> str:
-    """Turn msgspec's message into one that names the key first and proposes the likely spelling."""
+_KINDS = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "null": "nothing",
+    "array": "a list",
+    "object": "a mapping of keys to values",
+    "bytes": "binary data",
+}
+"""msgspec's types in words."""
+_MEANT = {
+    "hsts": "write off, optional or required",
+    "redirect": "write permanent or temporary",
+    "severity": "write error, warning or notice",
+    "ports.http": "write a port from 1 to 65535, or closed",
+    "health.path": "it must begin with / and have no spaces",
+    "private_ca": "write the certificates as PEM text",
+}
+"""Key → what to write there, where that is more than a type."""
+
+
+def explained(message: str, declaration: Mapping[str, Any]) -> str:
+    """Turn msgspec's message into one that names the key first and says what to write, or the likely spelling."""
     unknown = re.search(r"unknown field `(.+?)`(?: - at `\$\.?(.*?)`)?$", message)
     if unknown:
-        owner = {"health": Health, "expect": Expect, "ports": Ports, "thresholds": Thresholds}.get(
-            unknown[2] or "", Site
-        )
-        names = list(owner.__struct_fields__)
-        close = difflib.get_close_matches(unknown[1], names, 1)
-        where = f" in {unknown[2]}" if unknown[2] else ""
-        known = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(names)}"
-        return f"unknown key {unknown[1][:80]!r}{where}; {known}"
-    placed = re.match(r"(.*) - at `\$\.?(.*)`$", message)
-    return f"{placed[2]}: {placed[1]}" if placed else message
+        return _unknown_key(unknown[1], unknown[2] or "")
+    placed = re.fullmatch(r"(.*?) - at (`key` in )?`\$\.?(.*)`", message, re.DOTALL)
+    if not placed:
+        return message
+    path = placed[3].removesuffix("[...]").partition("[")[0]
+    where = placed[3]
+    if placed[2]:
+        where = f"a key of {path}" if path else "a key"
+    elif where.endswith("[...]"):
+        key = _culprit(declaration, path, message)
+        where = f"severity of {key}" if path == "severity" else f"{path}.{key}"
+    return f"{where}: {_MEANT.get(path) or _in_words(placed[1])}{_given(placed[1])}"
+
+
+def _unknown_key(key: str, inside: str) -> str:
+    owner = {"health": Health, "expect": Expect, "ports": Ports, "thresholds": Thresholds}.get(inside, Site)
+    names = list(owner.__struct_fields__)
+    close = difflib.get_close_matches(key, names, 1)
+    where = f" in {inside}" if inside else ""
+    known = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(names)}"
+    return f"unknown key {key[:80]!r}{where}; {known}"
+
+
+def _culprit(declaration: Mapping[str, Any], path: str, message: str) -> str:
+    """Return which key of a mapping a message is about, which msgspec leaves out: the first that alone fails so."""
+    top, _, inner = path.partition(".")
+    values = declaration[top][inner] if inner else declaration[top]
+    for key, value in values.items():
+        alone: Any = {**declaration[top], inner: {key: value}} if inner else {key: value}
+        try:
+            msgspec.convert({**declaration, top: alone}, Site)
+        except msgspec.ValidationError as error:
+            if str(error) == message:
+                return str(key)[:80]
+    return "?"
+
+
+def _in_words(told: str) -> str:
+    """Return what msgspec expects: a type, a range or a key."""
+    if missing := re.fullmatch(r"Object missing required field `(.+)`", told):
+        return f"the key {missing[1]} is missing"
+    kinds = re.match(r"Expected `(.+?)`", told)
+    if not kinds:
+        return told
+    wanted = " or ".join(_KINDS.get(kind, kind) for kind in kinds[1].split(" | ") if kind != "null")
+    limit = re.search(r"(of length )?(<=|>=|<|>) ([0-9.]+)$", told)
+    if limit is None:
+        return f"write {wanted}"
+    if limit[1] and limit[3] == "1" and limit[2] == ">=":
+        return f"write {wanted}, not empty"
+    words = {"<=": "at most", ">=": "at least", ">": "more than", "<": "less than"}
+    unit = {"array": " entries", "object": " entries", "str": " characters"}[kinds[1]] if limit[1] else ""
+    return f"write {wanted}, {words[limit[2]]} {limit[3].removesuffix('.0')}{unit}"
+
+
+def _given(told: str) -> str:
+    """Return what stands there instead, where the message has it."""
+    if value := re.fullmatch(r"Invalid enum value (.+)", told, re.DOTALL):
+        return f", not {value[1][:80]}"
+    kind = re.search(r", got `(.+)`$", told)
+    return f", not {_KINDS.get(kind[1], kind[1])}" if kind else ""
 
 
 def _hint(declaration: Mapping[str, Any], wanted: str) -> str:

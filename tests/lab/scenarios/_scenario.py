@@ -27,7 +27,17 @@ PROXY = "location / { proxy_pass http://unix:gunicorn.sock; include proxy_params
 UPGRADE = "return 301 https://$host$request_uri;"
 """The checklist's block for port 80."""
 
-type ServiceKind = Literal["filtered", "banner", "silent", "reset", "broken_certificate", "client_certificate"]
+type ServiceKind = Literal[
+    "filtered",
+    "banner",
+    "silent",
+    "reset",
+    "broken_certificate",
+    "client_certificate",
+    "ssl3",
+    "werkzeug",
+    "werkzeug_debugger",
+]
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -87,6 +97,12 @@ class Scenario(msgspec.Struct, frozen=True):
     """Empty: the zone is not delegated, so the name does not exist."""
     dns: str = ""
     """What the `odd` server does with this zone: a key of tests.lab.odd_servers.BEHAVIOURS."""
+    signed: Literal["", "valid", "expired"] = ""
+    """Whether the zone is signed, which the resolvers insist on, and with what kind of signatures."""
+    registered_days: float | None = 200
+    """Days until the domain's registration ends; None: the registry knows nothing of it."""
+    registration_status: tuple[str, ...] = ("active",)
+    """In RDAP's words."""
     address: str = WEB
     http: str = UPGRADE
     """Body of the block for port 80, both hosts; empty: nothing listens there for them."""

@@ -94,6 +94,7 @@ SCENARIOS = (
         ),
         http="location /shop { " + PROXY.removeprefix("location / { ") + " location / { " + UPGRADE + " }",
         page="location = / { return 302 http://downgrade.test/shop; } " + PROXY,
+        also=("proxy.scheme_lost",),
         app="catch_all",
     ),
     Scenario(
@@ -123,7 +124,7 @@ SCENARIOS = (
         "10.0.0.5",
         proofs=(_curl("https://internal.test/", "location: https://10.0.0.5/"),),
         page="location = / { return 301 https://10.0.0.5/; } " + PROXY,
-        also=("redirect.malformed", "canonical.unexpected"),
+        also=("redirect.malformed", "canonical.unexpected", "proxy.host_lost"),
     ),
     Scenario(
         "redirect.refused",

@@ -4,6 +4,7 @@ import argparse
 import importlib.metadata
 import ipaddress
 import os
+from urllib.parse import urlsplit
 
 from padlock.cli import check, sites
 from padlock.network.vantage import Endpoint, endpoint
@@ -39,7 +40,8 @@ def resolver(text: str) -> Endpoint:
     try:
         return endpoint(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        form = "write an address with or without a port: 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53"
+        raise argparse.ArgumentTypeError(f"{error}; {form}") from None
 
 
 def network(text: str) -> str:
@@ -50,6 +52,18 @@ def network(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{text!r} is no CIDR range such as 10.0.0.0/8: {error}") from None
 
 
+def url(text: str) -> str:
+    """Read the URL of a service; ArgumentTypeError where it is none."""
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise argparse.ArgumentTypeError(f"{text!r} is no URL such as https://crt.sh/")
+    return text
+
+
 def _parser(
     parser: argparse.ArgumentParser, description: str, examples: str, notes: str = ""
 ) -> argparse.ArgumentParser:
@@ -58,7 +72,7 @@ def _parser(
     parser.description = description
     parser.epilog = f"examples:\n{shown}" + (f"\n\n{notes}" if notes else "")
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    debug = bool(os.environ.get("PADLOCK_DEBUG"))
+    debug = os.environ.get("PADLOCK_DEBUG", "0").lower() not in ("", "0", "no", "false", "off")
     parser.set_defaults(debug=debug)
     return parser
 
@@ -102,6 +116,12 @@ def _check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         type=resolver,
         metavar="IP[:PORT]",
         help="ask this resolver instead of the system's, without comparing it with public ones; may be repeated",
+    )
+    parser.add_argument(
+        "--ct",
+        type=url,
+        metavar="URL",
+        help="search of certificate-transparency logs, such as https://crt.sh/; none is asked otherwise",
     )
     parser.add_argument("--ca-file", default="", metavar="FILE", help="PEM file of authorities that are trusted too")
     parser.add_argument(

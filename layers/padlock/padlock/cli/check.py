@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import ipaddress
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
@@ -21,6 +22,8 @@ from padlock.site import Site
 
 AT_ONCE = 20
 """Sites checked at the same time."""
+DESCRIPTORS_PER_SITE = 100
+"""Files that one site's check may have open: its connections and a socket for each DNS query in flight."""
 
 
 def check(options: argparse.Namespace) -> int:
@@ -39,7 +42,10 @@ def check(options: argparse.Namespace) -> int:
         public_resolvers=() if options.resolver else PUBLIC_RESOLVERS,
         networks=tuple(options.allow_network),
         ca_file=options.ca_file,
+        services={"ct": options.ct} if options.ct else {},
     )
+    for site in sites:
+        _complain_of_networks(site, options.allow_network)
     seen, reports = asyncio.run(
         _check_all([_opened(site, options.allow_network) for site in sites], vantage, options)
     )
@@ -64,6 +70,9 @@ def judge(options: argparse.Namespace) -> int:
             f"cannot read the evidence {options.evidence}: {error}; write it with `padlock check --evidence-out`"
         )
         return FAULT
+    if not seen:
+        complain(f"{options.evidence} holds an empty list of evidence; write it with `padlock check --evidence-out`")
+        return FAULT
     reports = [assess(one) for one in seen]
     if not options.json:
         for report in reports:
@@ -79,14 +88,17 @@ async def _check_all(
     A fault of ours costs its site's report only.
     """
     from padlock.probes import gather  # noqa: PLC0415 — its imports cost 200 ms that --help need not pay
+    from padlock.probes.cache import MemoryCache  # noqa: PLC0415
 
+    _allow_descriptors(min(len(sites), AT_ONCE) * DESCRIPTORS_PER_SITE + 100)
     slots = asyncio.Semaphore(AT_ONCE)
+    cache = MemoryCache()
     done = 0
 
     async def one(site: Site) -> Evidence:
         nonlocal done
         async with slots:
-            gathered = await gather(site, datetime.now(UTC), vantage)
+            gathered = await gather(site, datetime.now(UTC), vantage, cache)
         done += 1
         progress(done, len(sites), site.name)
         return gathered
@@ -107,6 +119,18 @@ async def _check_all(
     return seen, reports
 
 
+def _allow_descriptors(wanted: int) -> None:
+    """Raise this process's limit of open files, as far as the system lets it: shells often set it to 1024 or 256."""
+    try:
+        import resource  # noqa: PLC0415 — Windows has no such limit, and no such module
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 def _complain_of_fault(site: Site, error: Exception, *, debug: bool) -> None:
     if debug:
         traceback.print_exception(error)
@@ -114,6 +138,23 @@ def _complain_of_fault(site: Site, error: Exception, *, debug: bool) -> None:
         f"checking {site.name} failed: {type(error).__name__}: {error}; this is a fault of Padlock's and says "
         "nothing about the site: run it again with --debug and report what it prints"
     )
+
+
+def _complain_of_networks(site: Site, allowed: Sequence[str]) -> None:
+    """Say which declared networks stay closed: a declaration alone opens nothing, whoever wrote the file."""
+    ranges = [ipaddress.ip_network(text) for text in allowed]
+    closed = [
+        text
+        for text in site.networks
+        if not any(
+            str(wide.version) == str(net.version) and net.subnet_of(wide)  # type: ignore[arg-type]
+            for net in [ipaddress.ip_network(text)]
+            for wide in ranges
+        )
+    ]
+    if closed:
+        flags = " ".join(f"--allow-network {text}" for text in closed)
+        complain(f"{site.name} declares networks that this command does not allow; to look there, add {flags}")
 
 
 def _opened(site: Site, networks: Iterable[str]) -> Site:

@@ -3,13 +3,14 @@
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from padlock.site import InvalidSite, Site, parse, parse_all
+from padlock.declaration import read_declaration, read_declarations
+from padlock.site import InvalidSite, Site
 
 
 class _Loader(yaml.SafeLoader):
@@ -36,7 +37,7 @@ def collect(names: Sequence[str], files: Sequence[str]) -> tuple[list[Site], lis
     wrong: list[str] = []
     for name in names:
         try:
-            site = parse(name)
+            site = read_declaration(name)
         except InvalidSite as error:
             wrong.append(str(error))
             continue
@@ -54,7 +55,7 @@ def collect(names: Sequence[str], files: Sequence[str]) -> tuple[list[Site], lis
 def load(file: str) -> tuple[list[Site], list[str]]:
     """Return the sites that a file declares, and one message for each entry that cannot be used."""
     try:
-        sites, errors = parse_all(read(file))
+        sites, errors = read_declarations(read(file))
     except OSError as error:
         return [], [f"cannot read the site file {file}: {error.strerror or error}"]
     except ValueError as error:
@@ -64,15 +65,46 @@ def load(file: str) -> tuple[list[Site], list[str]]:
 
 def read(file: str) -> list[Any]:
     """Return the declarations of a JSON or YAML file, `-` for stdin; OSError or ValueError where it is none."""
-    text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     try:
-        document = json.loads(text) if file.endswith(".json") else yaml.load(text, _Loader)  # noqa: S506 — safe subclass
+        text = data.decode("utf-8-sig")  # editors on Windows write a byte order mark
+        document = _document(text, is_json=file.endswith(".json"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8 text ({error.reason} at octet {error.start + 1})") from error
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply for a list of sites") from error
     if isinstance(document, list):
         if not document:
             raise ValueError("the list of sites is empty")
         return document
+    if isinstance(document, dict) and "sites" in document and "name" not in document:
+        raise ValueError("write the list of sites itself, without the key 'sites' around it")
     if isinstance(document, (dict, str)):
         return [document]
     raise ValueError("it holds neither a site's declaration nor a list of them")
+
+
+def _document(text: str, *, is_json: bool) -> Any:
+    if is_json:
+        return json.loads(text, object_pairs_hook=_once)
+    return yaml.load(text, _Loader)  # noqa: S506 — safe subclass
+
+
+def _once(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+    """Return a mapping of which each key was written once: of two values one would be dropped without a word."""
+    found: dict[Any, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {str(key)[:80]!r} stands there twice")
+        found[key] = value
+    return found
+
+
+def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    _once((key.value, None) for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)

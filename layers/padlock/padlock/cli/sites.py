@@ -11,8 +11,9 @@ import msgspec
 
 from padlock.cli import declarations
 from padlock.cli.output import FAULT, HEALTHY, complain
+from padlock.declaration import read_declaration
 from padlock.render.escape import printable
-from padlock.site import InvalidSite, Site, host_name, parse
+from padlock.site import InvalidSite, Site, host_name
 
 if TYPE_CHECKING:
     from padlock.storage import Sites
@@ -52,7 +53,7 @@ def show(options: argparse.Namespace) -> int:
         wrong = 0
         for item in found:
             try:
-                sys.stdout.write(_row(parse(item)) + "\n")
+                sys.stdout.write(_row(read_declaration(item)) + "\n")
             except InvalidSite as error:
                 complain(f"{error}; correct it with `padlock sites import`, or remove it")
                 wrong += 1

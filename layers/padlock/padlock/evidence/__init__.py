@@ -10,17 +10,36 @@ from datetime import datetime
 
 import msgspec
 
+from padlock.evidence.caa import CaaRecord, CaaSet
 from padlock.evidence.dns import Dns, HostDns, Lookup, NameserverAnswer, PublicResolver, Rcode, Zone
 from padlock.evidence.failure import OURS, Failure, FailureKind
-from padlock.evidence.http import Chain, ChainEnd, Exchange, Hop, Http, Purpose
-from padlock.evidence.tls import Certificate, Handshake, PortState, Tls, TrustStatus, Verification
+from padlock.evidence.http import Chain, ChainEnd, Exchange, Hop, Http, Place, Purpose, SelfReference
+from padlock.evidence.page import Asset, AssetKind, Mix, Page, Reference
+from padlock.evidence.registration import Registration
+from padlock.evidence.renewal import Challenge, Logged, Renewal, RenewalInformation, Search, organisation
+from padlock.evidence.tls import (
+    Certificate,
+    Handshake,
+    ObsoleteOffer,
+    PortState,
+    Revocation,
+    RevocationStatus,
+    Tls,
+    TrustStatus,
+    Verification,
+)
 from padlock.site import Site
 
 __all__ = [
     "OURS",
+    "Asset",
+    "AssetKind",
+    "CaaRecord",
+    "CaaSet",
     "Certificate",
     "Chain",
     "ChainEnd",
+    "Challenge",
     "Dns",
     "Evidence",
     "Exchange",
@@ -30,18 +49,32 @@ __all__ = [
     "Hop",
     "HostDns",
     "Http",
+    "Logged",
     "Lookup",
+    "Mix",
     "NameserverAnswer",
+    "ObsoleteOffer",
+    "Page",
+    "Place",
     "PortState",
     "PublicResolver",
     "Purpose",
     "Rcode",
+    "Reference",
+    "Registration",
+    "Renewal",
+    "RenewalInformation",
+    "Revocation",
+    "RevocationStatus",
+    "Search",
+    "SelfReference",
     "Tls",
     "TrustStatus",
     "Verification",
     "Zone",
     "decode",
     "encode",
+    "organisation",
 ]
 
 
@@ -55,6 +88,13 @@ class Evidence(msgspec.Struct, frozen=True):
     ports: tuple[PortState, ...] | None = None
     tls: Tls | None = None
     http: Http | None = None
+    page: tuple[Page, ...] | None = None
+    """The front page of each host, and its health page, each distinct one once."""
+    renewal: Renewal | None = None
+    registration: tuple[Registration, ...] | None = None
+    """One per registrable domain of the site's hosts."""
+    caa: Mapping[str, CaaSet] | None = None
+    """Name → its CAA records, for each host and every name above it."""
     timings: Mapping[str, float] = {}
     """Phase → seconds."""
     vantage: Mapping[str, str] = {}

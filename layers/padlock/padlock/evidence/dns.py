@@ -53,6 +53,8 @@ class HostDns(msgspec.Struct, frozen=True):
     """A sibling that was not declared."""
     refused: Mapping[str, str] = {}
     """Published address that nothing is sent to → the registry's name of its block."""
+    unchecked: Lookup | None = None
+    """The lookup that ended in SERVFAIL, made again with DNSSEC validation off (CD, RFC 4035 section 3.2.2)."""
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -102,6 +104,8 @@ class PublicResolver(msgspec.Struct, frozen=True):
     host: str
     a: Lookup
     aaaa: Lookup
+    unchecked: Lookup | None = None
+    """As in HostDns."""
 
 
 class Dns(msgspec.Struct, frozen=True):

@@ -7,7 +7,17 @@ import msgspec
 
 from padlock.evidence.failure import Failure
 
-type Purpose = Literal["front", "health", "deep", "random_host", "hop"]
+type Purpose = Literal["front", "health", "deep", "random_host", "hop", "challenge", "usual_health", "debugger"]
+type Place = Literal["form", "base", "canonical", "og:url"]
+
+
+class SelfReference(msgspec.Struct, frozen=True):
+    """A place in a page where an app writes its own address; relative ones say nothing and are left out."""
+
+    place: Place
+    """`form` the action of a form or button, `base` what the page's relative URLs start from."""
+    url: str
+    """As written, with scheme and host, or `//host`; at most 500 characters."""
 
 
 class Exchange(msgspec.Struct, frozen=True):
@@ -20,7 +30,9 @@ class Exchange(msgspec.Struct, frozen=True):
     address: str
     purpose: Purpose
     """`front` /, `health` the health path, `deep` a path with a query that nothing owns, `random_host` the
-    default server under a name that it cannot know, `hop` a redirect's target."""
+    default server under a name that it cannot know, `hop` a redirect's target, `challenge` a token on the way of
+    an HTTP-01 challenge (kept in Renewal), `usual_health` a path on which many apps have their health check,
+    `debugger` a development server's debugger."""
     failure: Failure | None = None
     status: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
@@ -35,10 +47,19 @@ class Exchange(msgspec.Struct, frozen=True):
     found: tuple[str, ...] = ()
     """Which of the declared texts (expect.contains, health.contains) stand anywhere in what was read, beyond the
     16 KB too."""
+    self_references: tuple[SelfReference, ...] = ()
+    """Of an HTML page: the first of each place and origin, anywhere in what was read; at most 20."""
     seconds: Mapping[str, float] = {}
     """Phases connect, tls, first_byte, total; no connect and tls where a connection was used again."""
+    seconds_again: Mapping[str, float] = {}
+    """The same of a second look, on a connection of its own, which a slow front page is given."""
     confirmed: bool = False
     """The failure, or a status of 500 and above, was seen twice."""
+
+    @property
+    def waited(self) -> float:
+        """Seconds from the first packet to the first octet of the answer, the better of two looks."""
+        return min(_to_first_byte(seconds) for seconds in (self.seconds, self.seconds_again or self.seconds))
 
     def header(self, name: str) -> str | None:
         """Return the first value of a header, by its lower-case name."""
@@ -47,6 +68,10 @@ class Exchange(msgspec.Struct, frozen=True):
     def all(self, name: str) -> tuple[str, ...]:
         """Return every value of a header, in order."""
         return tuple(value for key, value in self.headers if key == name)
+
+
+def _to_first_byte(seconds: Mapping[str, float]) -> float:
+    return sum(seconds.get(phase, 0.0) for phase in ("connect", "tls", "first_byte"))
 
 
 type ChainEnd = Literal["answer", "loop", "too_long", "refused", "malformed", "failure"]

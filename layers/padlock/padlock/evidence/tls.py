@@ -53,6 +53,10 @@ class Certificate(msgspec.Struct, frozen=True):
     """Octets of the DER form."""
     ca_issuers: tuple[str, ...] = ()
     """AIA caIssuers URLs."""
+    crl_urls: tuple[str, ...] = ()
+    """Where its issuer publishes what it revoked; at most 4 kept."""
+    authority_key: str = ""
+    """The authority key identifier's keyIdentifier in hexadecimal; empty: it has none."""
     malformed: str = ""
     """Why it could not be parsed; then only sha256 and size are set."""
 
@@ -104,16 +108,60 @@ class Handshake(msgspec.Struct, frozen=True):
     """The failure was seen twice."""
 
 
+class ObsoleteOffer(msgspec.Struct, frozen=True):
+    """How one address took a ClientHello of one obsolete version (RFC 7568, RFC 8996)."""
+
+    host: str
+    address: str
+    port: int
+    version: str
+    """SSLv3, TLSv1 or TLSv1.1."""
+    accepted: bool = False
+    cipher: str = ""
+    """The suite that was chosen; empty: not accepted."""
+    detail: str = ""
+    """How it was refused."""
+    failure: Failure | None = None
+    """Why it is not known; None: it was accepted or refused."""
+
+
+type RevocationStatus = Literal["good", "revoked", "unknown"]
+
+
+class Revocation(msgspec.Struct, frozen=True):
+    """What an issuer's list says of one certificate (RFC 5280 section 5)."""
+
+    certificate: str
+    """Its digest."""
+    status: RevocationStatus
+    url: str = ""
+    """The list that says so."""
+    revoked_at: datetime | None = None
+    reason: str = ""
+    """RFC 5280's name of the reason, such as keyCompromise; empty: none is given."""
+    next_update: datetime | None = None
+    """When the issuer promises the next list."""
+    detail: str = ""
+    """Why it is unknown."""
+
+
 class Tls(msgspec.Struct, frozen=True):
     """Every handshake, each certificate once, each chain verified once."""
 
     handshakes: tuple[Handshake, ...]
     certificates: Mapping[str, Certificate]
     verifications: tuple[Verification, ...] = ()
+    obsolete: tuple[ObsoleteOffer, ...] = ()
+    revocations: tuple[Revocation, ...] = ()
+    """Of leaves and intermediates on a path to a trust anchor."""
 
     def verification(self, chain: tuple[str, ...]) -> Verification | None:
         """Return the look at this chain."""
         return next((look for look in self.verifications if look.chain == chain), None)
+
+    def revocation(self, certificate: str) -> Revocation | None:
+        """Return what is known of a certificate's revocation."""
+        return next((look for look in self.revocations if look.certificate == certificate), None)
 
     def named(self) -> Iterator[Handshake]:
         """Yield the handshakes with SNI: what visitors meet."""

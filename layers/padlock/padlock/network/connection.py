@@ -62,9 +62,10 @@ class Connection:
         """Close at once, without a farewell."""
         self._socket.close()
 
-    async def start_tls(self, server_name: str, offer: Offer = "main") -> Session:
+    async def start_tls(self, server_name: str, offer: Offer | ssl.SSLContext = "main") -> Session:
         """Shake hands; an empty name sends no SNI. NetworkFailure says why it did not work."""
-        self._tls = context(offer).wrap_bio(self._incoming, self._outgoing, server_hostname=server_name or None)
+        made = offer if isinstance(offer, ssl.SSLContext) else context(offer)
+        self._tls = made.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name or None)
         began = time.perf_counter()
         try:
             async with asyncio.timeout(limits.TLS_SECONDS):

@@ -173,6 +173,14 @@ class Resolver:
             reply = _joined(reply, await self._remembered(reply.cnames[-1], rdtype))
         return reply
 
+    async def unchecked(self, reply: Reply) -> Reply | None:
+        """Repeat a lookup that ended in SERVFAIL with DNSSEC validation off; None where it ends so no more."""
+        answer, again = await asyncio.gather(
+            self._asked(Question(reply.name, reply.rdtype, checking_disabled=True)),
+            self._asked(Question(reply.name, reply.rdtype)),
+        )
+        return answer if again.status == "servfail" else None
+
     async def _explained(self, reply: Reply) -> Reply:
         """Walk the CNAMEs of a failed lookup one by one: resolvers answer SERVFAIL to a loop, or a long chain."""
         name = reply.name

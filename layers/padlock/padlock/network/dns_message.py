@@ -32,6 +32,7 @@ FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, NOTAUTH, BADVERS = 1, 2, 3, 4, 5, 
 UDP_PAYLOAD = 1232
 """Fits every path without fragments (DNS flag day 2020)."""
 _HEADER = 12
+_ACRONYMS = (("Dnssec", "DNSSEC"), ("Dnskey", "DNSKEY"), ("Dns", "DNS"), ("Nsec", "NSEC"), ("Rrsigs", "RRSIGs"))
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -40,6 +41,8 @@ class Question(msgspec.Struct, frozen=True):
     name: str
     rdtype: str
     recurse: bool = True
+    checking_disabled: bool = False
+    """The resolver is to answer whatever DNSSEC says (CD)."""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -85,7 +88,7 @@ def failed(question: Question, status: Status, detail: str = "") -> Reply:
 
 def encode(question: Question, identifier: int, *, edns: bool) -> bytes:
     """Return the question as a message; dns.exception.DNSException if its name is none."""
-    flags = dns.flags.RD if question.recurse else 0
+    flags = (dns.flags.RD if question.recurse else 0) | (dns.flags.CD if question.checking_disabled else 0)
     header = struct.pack("!6H", identifier, flags, 1, 0, 0, 1 if edns else 0)
     option = b"\0" + struct.pack("!2H2BHH", dns.rdatatype.OPT, UDP_PAYLOAD, 0, 0, 0, 0) if edns else b""
     return header + _section(question.name, question.rdtype) + option
@@ -238,7 +241,9 @@ def _glue(additional: Iterable[dns.rrset.RRset], nameservers: tuple[str, ...]) -
 def _extended_error(message: dns.message.Message) -> str:
     for option in message.options:
         if isinstance(option, dns.edns.EDEOption):
-            name = option.code.name.replace("_", " ").title().replace("Dns", "DNS").replace("DNSsec", "DNSSEC")
+            name = option.code.name.replace("_", " ").title()
+            for shown, meant in _ACRONYMS:
+                name = name.replace(shown, meant)
             return printable(f"{int(option.code)} {name}" + (f": {option.text}" if option.text else ""))
     return ""
 

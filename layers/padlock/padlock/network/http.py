@@ -16,6 +16,7 @@ from padlock.network.connection import Connection
 from padlock.network.failure import NetworkFailure, banner
 
 USER_AGENT = "Padlock/0.1.0"
+_ACCEPT = "text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8"
 _EVENTS_PER_BODY = 20_000
 """Pieces of one body that are parsed; chunks of one octet cost a thousand times their size."""
 _TLS_RECORDS = (0x15, 0x16)
@@ -30,7 +31,7 @@ class Response(msgspec.Struct, frozen=True):
     headers: Headers = ()
     """Names in lower case; values as sent, control characters included."""
     body: bytes = b""
-    """As sent, at most 1 MB, content codings not undone."""
+    """As sent, bounded, content codings not undone."""
     truncated: bool = False
     """The body was longer."""
     failure: NetworkFailure | None = None
@@ -82,8 +83,13 @@ class _Wire:
             self.parser.receive_data(data)
 
 
-async def get(connection: Connection, host: str, target: str, headers: Headers = ()) -> Response:
-    """Ask for one path and return whatever came back; never raises for what the peer does."""
+async def get(
+    connection: Connection, host: str, target: str, headers: Headers = (), most: int = limits.BODY_BYTES
+) -> Response:
+    """Ask for one path and return whatever came back; never raises for what the peer does.
+
+    Of the body at most `most` octets are read.
+    """
     wire = _Wire(connection)
     try:
         async with asyncio.timeout(limits.HEADERS_SECONDS):
@@ -95,7 +101,7 @@ async def get(connection: Connection, host: str, target: str, headers: Headers =
         return _failed(wire, failure)
     except h11.ProtocolError as error:
         return _failed(wire, _broken_head(bytes(wire.head), error))
-    body, truncated, failure_of_body = await _body(wire, head)
+    body, truncated, failure_of_body = await _body(wire, head, most)
     return Response(
         status=head.status_code,
         headers=_headers(head, bytes(wire.head)),
@@ -109,10 +115,11 @@ async def get(connection: Connection, host: str, target: str, headers: Headers =
 
 
 def _request_headers(host: str, extra: Headers) -> list[tuple[str, str]]:
+    named = {name.lower() for name, _ in extra}
+    usual = (("User-Agent", USER_AGENT), ("Accept", _ACCEPT))
     return [
         ("Host", host),
-        ("User-Agent", USER_AGENT),
-        ("Accept", "text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8"),
+        *(header for header in usual if header[0].lower() not in named),
         ("Accept-Encoding", "identity"),
         *extra,
     ]
@@ -129,7 +136,7 @@ async def _final_head(wire: _Wire) -> h11.Response:
     raise NetworkFailure("protocol_error", f"more than {limits.INFORMATIONAL_RESPONSES} informational responses")
 
 
-async def _body(wire: _Wire, head: h11.Response) -> tuple[bytes, bool, NetworkFailure | None]:
+async def _body(wire: _Wire, head: h11.Response, most: int) -> tuple[bytes, bool, NetworkFailure | None]:
     """Return the body, whether it was cut at the cap, and what went wrong."""
     names = {name for name, _ in head.headers}
     if b"content-length" in names and b"transfer-encoding" in names:
@@ -142,7 +149,7 @@ async def _body(wire: _Wire, head: h11.Response) -> tuple[bytes, bool, NetworkFa
                 if not isinstance(event, h11.Data):
                     return bytes(body), False, None
                 body += event.data
-                if len(body) > limits.BODY_BYTES:
+                if len(body) > most:
                     break
     except TimeoutError:
         return bytes(body), False, NetworkFailure("timeout", "body")
@@ -151,7 +158,7 @@ async def _body(wire: _Wire, head: h11.Response) -> tuple[bytes, bool, NetworkFa
     except h11.ProtocolError as error:
         ended = wire.parser.trailing_data[1]
         return bytes(body), False, NetworkFailure("incomplete_body" if ended else "protocol_error", str(error))
-    return bytes(body[: limits.BODY_BYTES]), True, None
+    return bytes(body[:most]), True, None
 
 
 def _is_reusable(parser: h11.Connection) -> bool:

@@ -35,6 +35,8 @@ NAMESERVERS = 16
 """Addresses of one zone's servers that are asked."""
 BANNER_BYTES = 256
 BANNER_SECONDS = 3.0
+CHALLENGE_BYTES = 4_096
+"""Read of what stands in the place of an ACME challenge; a real one has fewer than 200."""
 ISSUER_BYTES = 65_536
 """Of an issuer's certificate that a server did not send."""
 DNS_OUTSTANDING = 64

@@ -9,6 +9,8 @@ import re
 import ssl
 from typing import Literal
 
+import certifi
+
 from padlock.network.failure import NetworkFailure, banner
 
 type Offer = Literal["main", "h2", "rsa", "ecdsa"]
@@ -74,10 +76,24 @@ def context(offer: Offer) -> ssl.SSLContext:
     return made
 
 
+@functools.cache
+def verifying(ca_file: str = "") -> ssl.SSLContext:
+    """Return the process's context for services that are believed: chain and host name are verified (RFC 9525)."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.hostname_checks_common_name = False
+    made.set_alpn_protocols(["http/1.1"])
+    made.load_verify_locations(certifi.where())
+    if ca_file:
+        made.load_verify_locations(ca_file)
+    return made
+
+
 def failure_of(error: ssl.SSLError, received: bytes) -> NetworkFailure:
     """Return what OpenSSL's error means; `received` is the beginning of what the peer sent."""
     if received and received[0] not in TLS_RECORDS:
         return NetworkFailure("not_tls", banner(received))
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return NetworkFailure("tls", f"certificate not trusted: {error.verify_message}")
     alert = alert_name(error, received)
     if alert:
         return NetworkFailure("alert", alert)

@@ -23,6 +23,8 @@ class Vantage(msgspec.Struct, frozen=True):
     """CIDR ranges beyond the public ones that sites may declare."""
     ca_file: str = ""
     """PEM file of trust anchors beside the public roots; empty: none."""
+    services: Mapping[str, str] = {}
+    """Service (`rdap`, `ari`, `ct`) → base URL that is asked in place of the public one, on any port."""
     deadline: float = 30.0
     """Seconds of wall clock for one site."""
     region: str = "local"
@@ -34,10 +36,12 @@ def from_environment(environment: Mapping[str, str]) -> Vantage:
     Where the operator names resolvers of their own, public ones are not asked: such names need not exist outside.
     """
     resolvers = tuple(endpoint(text) for text in _listed(environment.get("RESOLVERS", "")))
+    search = environment.get("CT_SEARCH_URL", "").strip()
     return Vantage(
         resolvers=resolvers,
         public_resolvers=() if resolvers else PUBLIC_RESOLVERS,
         networks=tuple(str(ipaddress.ip_network(text)) for text in _listed(environment.get("ALLOWED_NETWORKS", ""))),
+        services={"ct": search} if search else {},
         region=environment.get("AWS_REGION", "local"),
     )
 

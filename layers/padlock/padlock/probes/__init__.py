@@ -11,12 +11,17 @@ from typing import Literal
 
 from padlock.evidence import Evidence, HostDns
 from padlock.network.vantage import Vantage
+from padlock.probes import caa, registration
 from padlock.probes.cache import Cache, MemoryCache
 from padlock.probes.chains import follow
+from padlock.probes.challenge import ask_challenge
 from padlock.probes.dns import resolve_host, siblings, surroundings
 from padlock.probes.http import DEEP, ask, ask_deep, ask_default_site, wanted
+from padlock.probes.obsolete import offer_obsolete
+from padlock.probes.page import follow_and_read
 from padlock.probes.run import Run
 from padlock.probes.tls import other_certificates
+from padlock.probes.transparency import search_logs
 from padlock.site import Site
 
 __all__ = ["gather"]
@@ -41,6 +46,9 @@ async def gather(site: Site, now: datetime, vantage: Vantage, cache: Cache | Non
 async def _look_around(run: Run) -> None:
     """Resolve the hosts, look at each as soon as its addresses are known, and meanwhile look around in DNS."""
     declared = run.site.hosts or (run.site.name,)
+    run.spawn(search_logs(run))
+    run.spawn(registration.look_up(run))
+    run.spawn(caa.look_up(run))
     found = list(await asyncio.gather(*(_resolve(run, host) for host in declared)))
     if not run.site.hosts:
         beside = [host for host in await siblings(run.resolver, run.site, run.allowed) if host.derived]
@@ -75,9 +83,15 @@ def _look_at(run: Run, host: HostDns) -> None:
     # After the main looks: a host with many addresses has fewer connections than probes.
     for address in addresses:
         run.spawn(other_certificates(run, host.host, address))
+        run.spawn(offer_obsolete(run, host.host, address))
         if address not in run.looked_at:
             run.looked_at.add(address)
             run.spawn(ask_default_site(run, host.host, address))
+        if run.site.http_port:
+            run.spawn(ask_challenge(run, host.host, address))
     for scheme in schemes:
         for url, purpose in wanted(run, scheme, host.host):
-            run.spawn(follow(run, url, purpose))
+            if scheme == "https" and purpose != "deep":
+                run.spawn(follow_and_read(run, url, purpose))
+            else:
+                run.spawn(follow(run, url, purpose))

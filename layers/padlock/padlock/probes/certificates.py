@@ -63,6 +63,8 @@ def parse(der: bytes) -> Certificate:
         is_self_signed=_is_self_signed(certificate),
         size=size,
         ca_issuers=_ca_issuers(certificate),
+        crl_urls=_crl_urls(certificate),
+        authority_key=_authority_key(certificate),
         malformed=unreadable,
     )
 
@@ -152,6 +154,17 @@ def _ca_issuers(certificate: x509.Certificate) -> tuple[str, ...]:
     wanted = AuthorityInformationAccessOID.CA_ISSUERS
     urls = [entry.access_location for entry in access or () if entry.access_method == wanted]
     return tuple(printable(url.value) for url in urls if isinstance(url, x509.UniformResourceIdentifier))[:4]
+
+
+def _authority_key(certificate: x509.Certificate) -> str:
+    identifier = _extension(certificate, x509.AuthorityKeyIdentifier)
+    return (identifier.key_identifier or b"").hex().upper() if identifier else ""
+
+
+def _crl_urls(certificate: x509.Certificate) -> tuple[str, ...]:
+    points = _extension(certificate, x509.CRLDistributionPoints)
+    names = [name for point in points or () for name in point.full_name or ()]
+    return tuple(printable(name.value) for name in names if isinstance(name, x509.UniformResourceIdentifier))[:4]
 
 
 def _extension[T: x509.ExtensionType](certificate: x509.Certificate, kind: type[T]) -> T | None:

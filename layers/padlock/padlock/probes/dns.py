@@ -9,13 +9,17 @@ import msgspec
 from padlock.evidence import HostDns, Lookup, PublicResolver, Zone
 from padlock.network.addresses import refusal
 from padlock.network.dns import Direct, Resolver, system_resolver
-from padlock.network.dns_message import Question, Reply
+from padlock.network.dns_message import Question, Reply, failed
 from padlock.network.vantage import Endpoint, Vantage
 from padlock.probes.nameservers import Prober, lookup_of
 from padlock.site import Site
 
 type Surroundings = tuple[tuple[Zone, ...], tuple[PublicResolver, ...], dict[str, tuple[str, ...]], dict[str, Lookup]]
 """The fields zones, public, wildcard and targets of padlock.evidence.Dns."""
+
+OTHER_FAMILY_SECONDS = 2.5
+"""Waited for A or AAAA once the other one has addresses: some servers never answer for AAAA. A lost datagram is asked
+for again after 2 s."""
 
 
 def resolver_of(vantage: Vantage) -> Resolver:
@@ -27,10 +31,33 @@ async def resolve_host(
     resolver: Resolver, host: str, *, derived: bool = False, allowed: Sequence[str] = ()
 ) -> HostDns:
     """Look up a host's addresses, and vet each of them; `allowed` are CIDR ranges beyond the public ones."""
-    a, aaaa = await asyncio.gather(resolver.lookup(host, "A"), resolver.lookup(host, "AAAA"))
+    a, aaaa = await _both(resolver, host)
     named = ((address, refusal(address, allowed)) for address in a.records + aaaa.records)
     refused = {address: block for address, block in named if block}
-    return HostDns(host, lookup_of(a), lookup_of(aaaa), derived, refused)
+    failing = next((reply for reply in (a, aaaa) if reply.status == "servfail"), None)
+    unchecked = await resolver.unchecked(failing) if failing else None
+    return HostDns(
+        host, lookup_of(a), lookup_of(aaaa), derived, refused, unchecked=lookup_of(unchecked) if unchecked else None
+    )
+
+
+async def _both(resolver: Resolver, host: str) -> tuple[Reply, Reply]:
+    """Look up both families; where one has addresses, the other is not waited for much longer."""
+    looks = [asyncio.create_task(resolver.lookup(host, rdtype)) for rdtype in ("A", "AAAA")]
+    try:
+        done, waiting = await asyncio.wait(looks, return_when=asyncio.FIRST_COMPLETED)
+        if waiting:
+            found = any(look.result().records for look in done)
+            await asyncio.wait(waiting, timeout=OTHER_FAMILY_SECONDS if found else None)
+        late = f"no answer {OTHER_FAMILY_SECONDS:g} s after the other family's"
+        a, aaaa = (
+            look.result() if look.done() else failed(Question(host, rdtype), "timeout", late)
+            for look, rdtype in zip(looks, ("A", "AAAA"), strict=True)
+        )
+    finally:
+        for look in looks:
+            look.cancel()
+    return a, aaaa
 
 
 def sibling_of(name: str) -> str:
@@ -128,7 +155,12 @@ async def _public_answer(direct: Direct, resolver: Endpoint, host: str) -> Publi
         direct.ask(resolver, Question(host, "A"), attempts=1),
         direct.ask(resolver, Question(host, "AAAA"), attempts=1),
     )
-    return PublicResolver(resolver[0], host, lookup_of(a), lookup_of(aaaa))
+    failing = next((reply for reply in (a, aaaa) if reply.status == "servfail"), None)
+    if failing is None:
+        return PublicResolver(resolver[0], host, lookup_of(a), lookup_of(aaaa))
+    question = Question(host, failing.rdtype, checking_disabled=True)
+    unchecked = await direct.ask(resolver, question, attempts=1)
+    return PublicResolver(resolver[0], host, lookup_of(a), lookup_of(aaaa), lookup_of(unchecked))
 
 
 async def _wildcard(resolver: Resolver, name: str) -> dict[str, tuple[str, ...]]:

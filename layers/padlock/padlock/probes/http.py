@@ -1,23 +1,26 @@
 """What one address answers over HTTP and HTTPS (checklist steps 7 and 11 to 13), and to a name that it cannot know.
 
 One connection carries all that is asked of an address over one scheme. An answer that is a failure or an error of the
-server is looked at again at once, on a connection of its own.
+server, or says that we ask too much, is looked at again once nothing else is open there.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import secrets
 from collections.abc import Sequence
 from typing import Literal
+from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
-from padlock.evidence import Exchange, Failure, Purpose
+from padlock.evidence import Exchange, Failure, Purpose, SelfReference
 from padlock.network.connection import Connection
 from padlock.network.failure import NetworkFailure, printable
 from padlock.network.http import Headers, Response, get
-from padlock.network.limits import BODY_KEPT, HEADER_VALUE_KEPT, HEADERS_KEPT
-from padlock.probes.run import Answer, Run, failure_of
+from padlock.network.limits import BODY_BYTES, BODY_KEPT, CHALLENGE_BYTES, HEADER_VALUE_KEPT, HEADERS_KEPT
+from padlock.probes.run import CUT_OFF, Answer, Run, failure_of
+from padlock.probes.self_references import self_references
 from padlock.probes.text import decoded, title
 from padlock.probes.tls import also_seen, reach, without_name
 from padlock.probes.urls import Url
@@ -28,6 +31,14 @@ type Asked = Literal["front", "health", "deep"]
 
 DEEP = "/padlock-probe/path?q=1"
 """A path with a query that nothing owns: what a redirect makes of it shows what it keeps."""
+USUAL_HEALTH = ("/health", "/healthz", "/status", "/ping")
+"""Where apps have their health check, the most usual first."""
+DEBUGGER = ("/?__debugger__=yes&cmd=resource&f=debugger.js", "/console")
+"""A file of Werkzeug's debugger, which it serves wherever it runs, and its console; neither changes anything."""
+_LOOK_AROUND_SECONDS = 5.0
+"""For all of these together: what must be looked at again waits for them."""
+_BODY_TOLD = 1024
+_TOO_MANY_REQUESTS = 429
 _NGINX_WITHOUT_CERTIFICATE = "No required SSL certificate was sent"
 
 
@@ -57,13 +68,97 @@ async def ask(run: Run, scheme: Scheme, host: str, address: str) -> None:
 
 async def ask_deep(run: Run, host: str, address: str) -> None:
     """Ask over HTTPS what plain HTTP will most likely redirect to, before it says so."""
-    run.settle(await ask_once(run, run.url("https", host, DEEP), address, "deep"))
-
-
-async def ask_once(run: Run, url: Url, address: str, purpose: Purpose, headers: Headers = ()) -> Answer:
-    """Ask for one URL over a connection of its own."""
+    url = run.url("https", host, DEEP)
+    unasked: list[tuple[Url, Purpose]] = []
     try:
-        async with run.connection(url.host, address, url.port) as connection:
+        async with run.connection(host, address, url.port) as connection:
+            await connection.start_tls(host)
+            also_seen(run, host, connection)
+            answer = await _request(run, connection, url, "deep")
+            if not _is_doubtful(answer.exchange):
+                run.settle(answer)
+                unasked = await _look_around(run, connection, answer)
+    except NetworkFailure as failure:
+        answer = _unreached(url, address, "deep", failure)
+    if _is_doubtful(answer.exchange):
+        run.settle(await _confirmed(run, url, address, "deep", answer))
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LOOK_AROUND_SECONDS):
+            while unasked:
+                (wanted_url, purpose), *rest = unasked
+                unasked = _kept(run, answer, await ask_once(run, wanted_url, address, purpose), rest)
+
+
+async def _look_around(run: Run, connection: Connection, deep: Answer) -> list[tuple[Url, Purpose]]:
+    """Ask a host that serves an app for what such an app may have; return what the connection did not last for."""
+    seen = deep.exchange
+    if seen.status is None or seen.status == 403 or _leads_elsewhere(deep):
+        return []
+    wanted: list[tuple[Url, Purpose]] = [(run.url("https", seen.host, target), "debugger") for target in DEBUGGER]
+    if run.site.health is None:
+        wanted += [(run.url("https", seen.host, target), "usual_health") for target in USUAL_HEALTH]
+    for url, purpose in wanted:
+        run.record(Answer(Exchange(str(url), seen.host, seen.address, purpose, CUT_OFF)))
+    try:
+        async with asyncio.timeout(_LOOK_AROUND_SECONDS):
+            return await _ask_while_open(run, connection, deep, wanted)
+    except TimeoutError:
+        return []
+
+
+async def _ask_while_open(
+    run: Run, connection: Connection, deep: Answer, wanted: list[tuple[Url, Purpose]]
+) -> list[tuple[Url, Purpose]]:
+    reusable = deep.reusable
+    while wanted and reusable:
+        url, purpose = wanted[0]
+        answer = await _request(run, connection, url, purpose, first=False)
+        failure = answer.exchange.failure
+        if failure and failure.kind in ("closed", "reset"):
+            break  # a connection that the server had enough of says nothing about this URL
+        wanted, reusable = _kept(run, deep, answer, wanted[1:]), answer.reusable
+    return wanted
+
+
+def _kept(run: Run, deep: Answer, answer: Answer, unasked: list[tuple[Url, Purpose]]) -> list[tuple[Url, Purpose]]:
+    """Keep as much of an answer as tells what it is; return what is still to be asked after it."""
+    seen = answer.exchange
+    run.record(msgspec.structs.replace(answer, exchange=msgspec.structs.replace(seen, body=seen.body[:_BODY_TOLD])))
+    if seen.purpose != "usual_health" or seen.status not in (200, 204) or seen.status == deep.exchange.status:
+        return unasked
+    for url, purpose in unasked:
+        run.exchanges.pop((str(url), seen.address, purpose))
+    return []
+
+
+def _leads_elsewhere(answer: Answer) -> bool:
+    """Whether an answer redirects to another host, which is looked at itself where it is the site's."""
+    seen = answer.exchange
+    if seen.status not in (301, 302, 303, 307, 308) or not answer.locations:
+        return False
+    try:
+        return urlsplit(urljoin(seen.url, answer.locations[0])).hostname != seen.host
+    except ValueError:
+        return True
+
+
+async def look_again_if_slow(run: Run, url: Url, answer: Answer) -> None:
+    """Time a slow page once more, on a connection of its own once nothing else is open there."""
+    seen = answer.exchange
+    if seen.status is None or seen.waited <= run.site.slow or url.scheme != "https" or seen.host not in run.hosts:
+        return
+    again = (await ask_once(run, url, seen.address, seen.purpose, again=True)).exchange
+    if again.status is not None:
+        timed = msgspec.structs.replace(seen, seconds_again=again.seconds)
+        run.record(msgspec.structs.replace(answer, exchange=timed))
+
+
+async def ask_once(
+    run: Run, url: Url, address: str, purpose: Purpose, headers: Headers = (), *, again: bool = False
+) -> Answer:
+    """Ask for one URL over a connection of its own; `again` is a second look."""
+    try:
+        async with run.connection(url.host, address, url.port, again=again) as connection:
             if url.scheme == "https":
                 await connection.start_tls(url.host)
                 also_seen(run, url.host, connection)
@@ -102,11 +197,23 @@ async def _ask_again(run: Run, address: str, item: Wanted, answer: Answer | None
     if answer is None:
         answer = await ask_once(run, url, address, purpose)
         run.record(answer)
-    if _is_bad(answer.exchange):
-        second = await ask_once(run, url, address, purpose)
-        bad = _is_bad(second.exchange)
-        answer = msgspec.structs.replace(second, exchange=msgspec.structs.replace(second.exchange, confirmed=bad))
+    answer = await _confirmed(run, url, address, purpose, answer)
     run.settle(answer)
+    if purpose == "front":
+        await look_again_if_slow(run, url, answer)
+
+
+async def _confirmed(run: Run, url: Url, address: str, purpose: Purpose, answer: Answer) -> Answer:
+    """Return an answer, or what a second look shows where it was bad."""
+    if not _is_doubtful(answer.exchange):
+        return answer
+    second = await ask_once(run, url, address, purpose, again=True)
+    bad = _is_bad(second.exchange) and _is_bad(answer.exchange)
+    return msgspec.structs.replace(second, exchange=msgspec.structs.replace(second.exchange, confirmed=bad))
+
+
+def _is_doubtful(seen: Exchange) -> bool:
+    return _is_bad(seen) or seen.status == _TOO_MANY_REQUESTS
 
 
 def _is_bad(seen: Exchange) -> bool:
@@ -125,7 +232,8 @@ async def _request(
     named: str = "",
     headers: Headers = (),
 ) -> Answer:
-    response = await get(connection, named or url.authority, url.target, headers)
+    most = CHALLENGE_BYTES if purpose == "challenge" else BODY_BYTES
+    response = await get(connection, named or url.authority, url.target, headers, most)
     seconds = {"first_byte": response.first_byte, "total": response.seconds}
     if first:
         shaken = connection.session.seconds if connection.session else 0.0
@@ -138,7 +246,14 @@ async def _request(
     exchange = _exchange(run, response, url, connection.address, purpose, named or url.host, seconds)
     if purpose != "random_host" and _demands_certificate(exchange):
         run.demands_certificate(url.host, connection.address, url.port)
-    return Answer(exchange, response.all("location"), response.all("set-cookie"), response.reusable)
+    page = response if _is_page(response, url, purpose) else None
+    return Answer(exchange, response.all("location"), response.all("set-cookie"), response.reusable, page)
+
+
+def _is_page(response: Response, url: Url, purpose: Purpose) -> bool:
+    kind = next(iter(response.all("content-type")), "text/html").lower()
+    wanted = url.scheme == "https" and purpose in ("front", "health", "hop")
+    return wanted and response.status is not None and 200 <= response.status < 300 and "html" in kind
 
 
 def _exchange(
@@ -166,8 +281,14 @@ def _exchange(
         truncated=response.truncated,
         title=title(text),
         found=tuple(dict.fromkeys(part for part in declared if part in text)),
+        self_references=_self_references(response, text) if purpose in ("front", "health", "deep", "hop") else (),
         seconds={phase: round(value, 4) for phase, value in seconds.items()},
     )
+
+
+def _self_references(response: Response, text: str) -> tuple[SelfReference, ...]:
+    kind = next(iter(response.all("content-type")), "text/html").lower()
+    return self_references(text) if "html" in kind else ()
 
 
 def _unreached(

@@ -17,8 +17,11 @@ from padlock.network.dns import Direct, Resolver
 from padlock.network.dns_message import Question, Reply
 from padlock.network.limits import DNS_ZONE_SECONDS, NAMESERVERS
 
-SECOND_LOOK_SECONDS = 1.0
-"""Between two looks at servers that disagree: long enough for a zone transfer that is under way."""
+SECOND_LOOK_SECONDS = 1.2
+"""Between two looks at servers that disagree: long enough for a zone transfer that is under way, and for a TTL that
+counts down to show it."""
+SECOND_LOOK_ROUNDS = 5
+"""Times that they are asked then: of a weighted pool a server gives another address sooner or later."""
 OTHER_TYPES = ("A", "AAAA", "MX", "TXT", "NS", "SOA")
 """Asked for beside a CNAME."""
 DELEGATION_STEPS = 4
@@ -129,7 +132,7 @@ class Prober:
     async def _zone(self, cut: Delegation, hosts: Sequence[HostDns]) -> Zone:
         names = tuple(host.host for host in hosts)
         if not cut.apex:
-            return Zone("", names, (), (), failure="no zone that holds it was found")
+            return Zone("", names, (), (), failure="no name server of its zone could be found")
         try:
             async with asyncio.timeout(DNS_ZONE_SECONDS):
                 nameservers, servers = await self._all_servers(cut)
@@ -183,10 +186,12 @@ class Prober:
     async def _second_look(
         self, servers: Sequence[Server], hosts: Sequence[str], answers: Sequence[NameserverAnswer]
     ) -> tuple[NameserverAnswer, ...]:
-        if not disagreeing(answers):
+        odd = [host for host in hosts if host in disagreeing(answers)]
+        if not odd:
             return ()
         await asyncio.sleep(SECOND_LOOK_SECONDS)
-        return await self._look(servers, hosts)
+        rounds = [await self._look(servers, odd) for _ in range(SECOND_LOOK_ROUNDS)]
+        return tuple(answer for answers in rounds for answer in answers)
 
     async def _other_data(self, answers: Sequence[NameserverAnswer]) -> dict[str, tuple[str, ...]]:
         """Return, for each host with a CNAME, the types that the same server publishes beside it."""

@@ -24,9 +24,11 @@ from padlock.evidence import (
     HostDns,
     Http,
     Lookup,
+    ObsoleteOffer,
     PortState,
     PublicResolver,
     Purpose,
+    Revocation,
     Tls,
     Verification,
     Zone,
@@ -34,11 +36,13 @@ from padlock.evidence import (
 from padlock.network.addresses import allowed_networks
 from padlock.network.connection import Connection, connect, has_route
 from padlock.network.failure import NetworkFailure, printable
+from padlock.network.http import Response
 from padlock.network.limits import ADDRESSES_PER_HOST, CONNECTIONS_PER_SITE
 from padlock.network.vantage import Vantage
 from padlock.probes import trust
 from padlock.probes.cache import Cache
 from padlock.probes.dns import resolve_host, resolver_of
+from padlock.probes.turns import Turns
 from padlock.probes.urls import DEFAULT_PORTS, Refused, Url
 from padlock.site import Site
 
@@ -59,6 +63,8 @@ class Answer(msgspec.Struct, frozen=True):
     cookies: tuple[str, ...] = ()
     reusable: bool = False
     """The connection can carry another request."""
+    page: Response | None = None
+    """The whole of what came, where it is an HTML page over HTTPS that is read further."""
 
 
 class Run:
@@ -90,6 +96,10 @@ class Run:
         self.certificates: dict[str, Certificate] = {}
         self.verifications: dict[tuple[str, ...], Verification | None] = {}
         """None: under way."""
+        self.obsolete: dict[tuple[str, str, str], ObsoleteOffer] = {}
+        """Host, address and version → how an obsolete version was taken."""
+        self.revocations: dict[str, Revocation] = {}
+        """Digest → what is known of a certificate's revocation."""
         self.exchanges: dict[tuple[str, str, str], Exchange] = {}
         self.chains: dict[tuple[str, str], Chain] = {}
         self.timings: dict[str, float] = {}
@@ -102,8 +112,11 @@ class Run:
             self.faults.append(f"the site's private_ca cannot be read: {printable(str(error))}")
         self.looked_at: set[str] = set()
         """Addresses whose default site was asked for."""
+        self.page_files = asyncio.Lock()
+        """Held while the files of a page are asked for: one page at a time."""
         self._answers: dict[tuple[str, str], asyncio.Future[Answer]] = {}
         self._slots: dict[str, asyncio.Semaphore] = {}
+        self._turns = Turns()
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
         """Start work that belongs to this run; a fault in it is noted and ends nothing else."""
@@ -151,10 +164,16 @@ class Run:
             self.handshakes[key] = msgspec.structs.replace(self.handshakes[key], client_certificate=True)
 
     @asynccontextmanager
-    async def connection(self, host: str, address: str, port: int) -> AsyncIterator[Connection]:
-        """Open a connection for one host, in turn; NetworkFailure where that does not work."""
+    async def connection(
+        self, host: str, address: str, port: int, *, again: bool = False
+    ) -> AsyncIterator[Connection]:
+        """Open a connection for one host, in turn; NetworkFailure where that does not work.
+
+        `again` is a second look, which waits until nothing else is open at the address.
+        """
+        turn = self._turns.again(address) if again else self._turns.first(address)
         share = max(_FEWEST_CONNECTIONS, CONNECTIONS_PER_SITE // (len(self.site.hosts) or 2))
-        async with self._slots.setdefault(host, asyncio.Semaphore(share)):
+        async with turn, self._slots.setdefault(host, asyncio.Semaphore(share)):
             connection = await connect(address, port, self.allowed)
             try:
                 yield connection
@@ -190,7 +209,12 @@ class Run:
         if waiting and not waiting.done():
             waiting.set_result(answer)
 
-    def announced(self, url: Url, address: str) -> asyncio.Future[Answer] | None:
+    async def after_main_looks(self, seconds: float) -> None:
+        """Wait, at most so long, until every exchange that is announced by now is settled."""
+        if self._answers:
+            await asyncio.wait(list(self._answers.values()), timeout=seconds)
+
+    def announced(self, url: Url | str, address: str) -> asyncio.Future[Answer] | None:
         """Return the exchange that was announced for this URL and address, done or not."""
         return self._answers.get((str(url), address))
 
@@ -205,7 +229,7 @@ class Run:
         for address in (address for host in self.hosts.values() for address in host.addresses):
             addresses.setdefault(address, len(addresses))
 
-        def place(seen: PortState | Handshake | Exchange) -> tuple[int, int]:
+        def place(seen: PortState | Handshake | ObsoleteOffer | Exchange) -> tuple[int, int]:
             return order.get(seen.host, len(order)), addresses.get(seen.address, len(addresses))
 
         spoken = [
@@ -225,7 +249,15 @@ class Run:
             gathered_at=self.now,
             dns=self._dns(),
             ports=tuple(sorted(self.ports.values(), key=place)) if self.hosts else None,
-            tls=Tls(tuple(handshakes), self.certificates, verifications) if self.hosts else None,
+            tls=Tls(
+                tuple(handshakes),
+                self.certificates,
+                verifications,
+                tuple(sorted(self.obsolete.values(), key=place)),
+                tuple(self.revocations.values()),
+            )
+            if self.hosts
+            else None,
             http=Http(tuple(exchanges), tuple(self.chains.values())) if self.hosts else None,
             timings={phase: round(seconds, 4) for phase, seconds in self.timings.items()},
             vantage={

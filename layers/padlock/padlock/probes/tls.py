@@ -1,7 +1,8 @@
 """Ports and TLS of one address (checklist steps 3, 8 and 10): what visitors meet, and every certificate they may see.
 
-A failure is looked at again at once. Handshakes beside the main one learn what it cannot: whether h2 is spoken (the
-HTTP client speaks only HTTP/1.1), and the other certificate of a server with both an RSA and an ECDSA one.
+A failure is looked at again once nothing else is open there. Handshakes beside the main one learn what it cannot:
+whether h2 is spoken (the HTTP client speaks only HTTP/1.1), and the other certificate of a server with both an RSA
+and an ECDSA one.
 """
 
 import asyncio
@@ -16,8 +17,10 @@ from padlock.network import limits
 from padlock.network.connection import Connection, Session
 from padlock.network.failure import NetworkFailure, banner
 from padlock.network.tls import TLS_RECORDS, Offer
+from padlock.probes.ari import ask_renewal_information
 from padlock.probes.certificates import digest, parse
 from padlock.probes.issuers import download
+from padlock.probes.revocation import ask_issuers
 from padlock.probes.run import CUT_OFF, Run, failure_of
 from padlock.probes.trust import verify_completing
 
@@ -32,10 +35,10 @@ async def reach(run: Run, host: str, address: str, scheme: Literal["http", "http
     seen = PortState(host, address, port, scheme)
     run.ports.setdefault((host, address, port), msgspec.structs.replace(seen, failure=CUT_OFF))
     failure = NetworkFailure("internal")
-    for _ in range(2):
+    for again in (False, True):
         async with AsyncExitStack() as stack:
             try:
-                connection = await stack.enter_async_context(run.connection(host, address, port))
+                connection = await stack.enter_async_context(run.connection(host, address, port, again=again))
             except NetworkFailure as error:
                 failure = error
                 run.record_port(msgspec.structs.replace(seen, failure=failure_of(failure)))
@@ -139,6 +142,9 @@ def _observed(run: Run, chain: tuple[bytes, ...]) -> tuple[str, ...]:
 async def _verify(run: Run, digests: tuple[str, ...], chain: tuple[bytes, ...]) -> None:
     look = await verify_completing(chain, run.trusted, lambda url: download(run, url))
     run.verifications[digests] = msgspec.structs.replace(look, chain=digests)
+    if look.status in ("trusted", "incomplete"):
+        run.spawn(ask_renewal_information(run, run.certificates[digests[0]]))
+        await ask_issuers(run, chain, look)
 
 
 async def _explained(run: Run, host: str, address: str, failure: NetworkFailure) -> NetworkFailure:

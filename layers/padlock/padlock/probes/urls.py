@@ -112,7 +112,7 @@ def _host(netloc: str) -> str:
     try:
         return host_name(text)
     except ValueError as error:
-        if "not a public host name" in str(error) or "is an address" in str(error):
+        if re.search("not a public host name|is an address|last part is a number", str(error)):
             raise Refused(f"it leads to {text[:80]!r}, which is not a public host name") from None
         raise Malformed(f"{text[:80]!r} is not a host name") from None
 

@@ -69,6 +69,9 @@ def render(
     _banner(console, report)
     _causes(console, report.causes)
     _findings(console, [f for f in report.findings if not short or f.severity is not Severity.NOTICE])
+    notices = dict.fromkeys(f.code for f in report.findings if f.severity is Severity.NOTICE)
+    if short and notices:
+        console.print(Padding(Text(f"notices: {', '.join(map(printable, notices))}", "dim"), (1, 0, 0, 2)))
     if not short:
         _checklist(console, report.checklist)
         _not_assessed(console, report.not_assessed)
@@ -123,15 +126,28 @@ def _summary(report: Report) -> Iterator[str]:
     """Yield the lines below the banner."""
     severities = Counter(finding.severity.value for finding in report.findings)
     counts = [f"{n} {severity}{'' if n == 1 else 's'}" for severity, n in severities.items()]
-    yield ", ".join(counts) or (
-        "nothing could be seen" if report.status == "inconclusive" else "nothing to complain of"
-    )
+    if report.status == "inconclusive":
+        yield from _blind(report)
+    elif not counts:
+        yield "nothing to complain of"
+    if counts:
+        yield ", ".join(counts)
     if not report.checklist:
         return
     steps = Counter(record.status for record in report.checklist)
     parts = [f"{steps['pass']} of {len(report.checklist)} steps pass"]
     parts += [f"{steps[status]} {status}" for status in ("fail", "unknown", "not applicable") if steps[status]]
     yield ", ".join(parts)
+
+
+def _blind(report: Report) -> Iterator[str]:
+    """Yield why the site could not be seen, and what whoever asked can do."""
+    reasons = {entry.code: printable(entry.reason) for entry in reversed(report.not_assessed)}
+    telling = ("dns.unresolvable", "port.https_closed", *reasons)
+    why = next((reasons[code] for code in telling if code in reasons), "")
+    yield "the site could not be seen from here" + (f": {why}" if why else "")
+    if "dns.unresolvable" in reasons:
+        yield "see whether this machine is on the network and its resolver answers, or name another with --resolver"
 
 
 def _heading(console: Console, title: str) -> None:

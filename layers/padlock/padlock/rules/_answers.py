@@ -14,6 +14,15 @@ BODY_KEPT = 16_384
 """Octets of a body that the evidence keeps; a text that is not in them may still be in the rest."""
 _PROBER_ONLY = {"cf-mitigated", "x-amzn-waf-action", "x-vercel-mitigated"}
 """Headers of challenges that a browser passes and a checker does not."""
+_CHALLENGES: tuple[tuple[str | None, str], ...] = (
+    ("Just a moment...", "/cdn-cgi/challenge-platform/"),
+    ("", "/_Incapsula_Resource?SWUDNSAI"),
+    ("You are being redirected...", "sucuri_cloudproxy_js"),
+    (None, "/.within.website/x/cmd/anubis/"),
+)
+"""Title (None: any) and text of challenge pages; ordinary pages of the same providers hold some of these texts."""
+_CDNS = {"cf-ray": "Cloudflare", "x-amz-cf-id": "CloudFront"}
+"""Headers of CDNs that can fetch a site over plain HTTP while visitors use HTTPS."""
 _AFTER_TLS = frozenset({"timeout", "reset", "closed", "protocol_error"})
 
 
@@ -104,10 +113,28 @@ def judge_each(host: str, looked: Look, judge: Callable[[Exchange], Problem | Un
     yield from not_seen(host, missed, judged)
 
 
+def fronted_by(evidence: Evidence, host: str) -> str:
+    """Return the CDN whose headers a host's answers over HTTPS carry; empty where there is none."""
+    for exchange in evidence.http.exchanges if evidence.http else ():
+        if exchange.host == host and exchange.url.startswith("https://"):
+            for name, cdn in _CDNS.items():
+                if exchange.header(name) is not None:
+                    return cdn
+    return ""
+
+
+def challenged(exchange: Exchange) -> str:
+    """Return that an answer is a challenge which browsers pass and the checker does not; empty where it is none."""
+    shown = any(text in exchange.body and title in (None, exchange.title) for title, text in _CHALLENGES)
+    if shown or any(name in _PROBER_ONLY for name, _ in exchange.headers):
+        return "the checker was answered with a challenge that only browsers pass"
+    return ""
+
+
 def blocked(exchange: Exchange) -> str:
     """Return why an answer is meant for the checker alone; empty where visitors get it too."""
-    if any(name in _PROBER_ONLY for name, _ in exchange.headers):
-        return "the checker was answered with a challenge that only browsers pass"
+    if reason := challenged(exchange):
+        return reason
     if exchange.status in (403, 429):
         return f"the checker was answered {exchange.status}: it may be blocked where visitors are not"
     return ""

@@ -11,7 +11,7 @@ from padlock.rules._rule import Unknown
 type Step = tuple[Hop, str]
 """A redirect, and the absolute URL that it leads to."""
 
-_APP_PORTS = frozenset({3000, 4000, 5000, 5001, 8000, 8001, 8008, 8080, 8081, 8888, 9000})
+APP_PORTS = frozenset({3000, 4000, 5000, 5001, 8000, 8001, 8008, 8080, 8081, 8888, 9000})
 """Where Flask, Gunicorn and other app servers listen behind the proxy."""
 _ORDER = ("front", "deep", "health")
 _SCHEME_LOST = (
@@ -19,6 +19,13 @@ _SCHEME_LOST = (
     "ProxyFix(app.wsgi_app, x_proto=1, x_host=1)`. Behind a CDN that fetches the site over HTTP (Cloudflare's "
     "“Flexible” mode), switch it to fetch over HTTPS (“Full (strict)”)."
 )
+FLEXIBLE = (
+    "A CDN answers for {host}. First have it fetch the site over HTTPS: at Cloudflare SSL/TLS, “Full (strict)” in "
+    "place of “Flexible”; at CloudFront origin protocol policy “HTTPS only”. Otherwise nginx sees plain HTTP, and "
+    "$scheme with it. Then pass the scheme on, in nginx `proxy_set_header X-Forwarded-Proto $scheme;`, and trust it "
+    "in the app, in Flask `app.wsgi_app = ProxyFix(app.wsgi_app, x_proto=1, x_host=1)`."
+)
+"""The fix for a lost scheme behind a CDN."""
 _ONE_CANONICAL = (
     "Decide on one canonical host and remove the other's redirect; look in nginx (sudo nginx -T | grep -nE "
     "'server_name|return 30|rewrite'), in the app, and in the CDN's or registrar's redirect rules."
@@ -65,15 +72,20 @@ def dead_end(chain: Chain, evidence: Evidence) -> bool:
     return redirected and unresolved and goal not in evidence.hosts
 
 
-def who_loops(urls: Sequence[str]) -> tuple[str, str]:
-    """Return who sends a looping request back and forth, and the fix (empty: the rule's own)."""
+def who_loops(urls: Sequence[str], cdn: str = "") -> tuple[str, str]:
+    """Return who sends a looping request back and forth, and the fix (empty: the rule's own).
+
+    `cdn` answers in the server's place: then it most likely asks the server over plain HTTP.
+    """
     hosts = sorted({host_of(url) for url in urls})
     schemes = {url.partition(":")[0] for url in urls}
     if len(hosts) > 1:
         return f"the rules of {' and '.join(hosts)} disagree: each redirects to the other", _ONE_CANONICAL
+    if cdn and "https" in schemes and (len(set(urls)) == 1 or len(schemes) == 2):
+        return f"{cdn} asks the server over plain HTTP, and the server redirects that to HTTPS", FLEXIBLE
     if schemes == {"http", "https"}:
         return (
-            "HTTP is sent to HTTPS, and HTTPS back to HTTP: what answers behind HTTPS does not know that",
+            "HTTP is sent to HTTPS, and HTTPS back to HTTP: the app takes every request for plain HTTP",
             _SCHEME_LOST,
         )
     if len(set(urls)) > 1:
@@ -134,4 +146,4 @@ def way(chain: Chain, shown: int = 6) -> str:
 def names_app_port(chain: Chain, evidence: Evidence) -> bool:
     """Whether a redirect was refused because it names the app's own port, which is not open to visitors."""
     parts = split(chain.final_url) if chain.end == "refused" else None
-    return parts is not None and parts.hostname in evidence.hosts and parts.port in _APP_PORTS
+    return parts is not None and parts.hostname in evidence.hosts and parts.port in APP_PORTS

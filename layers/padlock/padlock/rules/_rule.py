@@ -9,7 +9,7 @@ from padlock.evidence import Evidence
 from padlock.findings import Severity
 from padlock.site import Site
 
-type Reads = Literal["dns", "ports", "tls", "http", "registration", "page", "host"]
+type Reads = Literal["dns", "ports", "tls", "http", "registration", "caa", "renewal", "page", "host"]
 
 
 class Problem(msgspec.Struct, frozen=True):

@@ -6,11 +6,13 @@ as `host at address`. Subjects stay the same from run to run.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address, ip_network
 from typing import Literal
 
 from padlock.evidence import Evidence, Failure, HostDns, PortState
 from padlock.findings import Severity
 from padlock.rules._rule import Problem, Unknown
+from padlock.site import Site
 
 type Scheme = Literal["https", "http"]
 SCHEMES: tuple[Scheme, ...] = ("https", "http")
@@ -28,14 +30,33 @@ KINDS: Mapping[str, str] = {
     "deadline": "the time for this site ran out before it was looked at",
     "internal": "a fault of Padlock's",
 }
+"""Failed connections in words."""
+_BROKEN: Mapping[str, str] = {
+    "timeout": "the connection opens, but then nothing comes",
+    "reset": "the connection is reset",
+    "closed": "the connection is closed",
+    "unreachable": "the connection breaks off",
+}
+_PHASES: Mapping[str, str] = {
+    "tls": "during the TLS handshake",
+    "headers": "before the head of the answer is complete",
+    "body": "within the body of the answer",
+}
+"""What a connection that had opened failed in."""
 
 
-def listed(items: Iterable[str], limit: int = SHOWN) -> str:
-    """Return `a, b and c`, at most `limit` items and then how many more there are."""
+def switched_off(site: Site, code: str) -> bool:
+    """Whether the site's declaration switches a code off, by its name or by a prefix: `hsts`, `hsts.` or `hsts.*`."""
+    starts = (entry.removesuffix(".").removesuffix(".*") + "." for entry in site.disable)
+    return code in site.disable or code.startswith(tuple(starts))
+
+
+def listed(items: Iterable[str], limit: int = SHOWN, last: str = "and") -> str:
+    """Return `a, b and c`, at most `limit` items and then how many more there are; `or` for alternatives."""
     names = list(items)
     if len(names) > limit:
-        return f"{', '.join(names[:limit])} and {len(names) - limit} more"
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+        return f"{', '.join(names[:limit])} {last} {len(names) - limit} more"
+    return f" {last} ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def quoted(text: str, limit: int = 120) -> str:
@@ -112,17 +133,54 @@ def ports(evidence: Evidence, host: str, scheme: Scheme) -> tuple[PortState, ...
     return tuple(state for state in evidence.ports or () if state.host == host and state.scheme == scheme)
 
 
-def closed(state: PortState) -> bool:
+def opened(evidence: Evidence, state: PortState) -> bool:
+    """Whether the same port of the same address opened for another of the site's hosts.
+
+    A port belongs to the address, not to a host: a server that refused some of our connections takes only so many.
+    """
+    place = state.address, state.port
+    return any((other.address, other.port) == place and other.failure is None for other in evidence.ports or ())
+
+
+def _deaf(evidence: Evidence, state: PortState) -> bool:
+    """Whether nothing at all comes back to this vantage point over IPv6, so that a silent port says nothing.
+
+    A route may lead nowhere: then the zone's name servers are silent over IPv6 too. Those in the site's own network
+    do not count, as they share its fate.
+    """
+    if ":" not in state.address or not state.failure or state.failure.kind not in ("timeout", "unreachable"):
+        return False
+    if any(":" in other.address and other.failure is None for other in evidence.ports or ()):
+        return False
+    answers = [answer for zone in (evidence.dns.zones if evidence.dns else ()) for answer in zone.answers]
+    elsewhere = [answer for answer in answers if ":" in answer.address and not _near(answer.address, state.address)]
+    asked = {answer.address: answer.a.status for answer in elsewhere if answer.a.status != "not_asked"}
+    return len(asked) > 1 and set(asked.values()) == {"timeout"}
+
+
+def _near(address: str, other: str) -> bool:
+    """Whether two IPv6 addresses lie in one network of the usual size of a site, /48."""
+    return ip_address(address) in ip_network(f"{other}/48", strict=False)
+
+
+def closed(evidence: Evidence, state: PortState) -> bool:
     """Whether a port is known to be closed; what was seen once is known only where a packet said so."""
     failure = state.failure
-    return failure is not None and not failure.is_ours and (state.confirmed or failure.kind == "refused")
+    if failure is None or failure.is_ours or opened(evidence, state) or _deaf(evidence, state):
+        return False
+    return state.confirmed or failure.kind == "refused"
 
 
-def unsure(state: PortState) -> str:
+def unsure(evidence: Evidence, state: PortState) -> str:
     """Return why a port's state is not known; empty where it is known to be open or closed."""
-    if state.failure is None or closed(state):
+    if state.failure is None or closed(evidence, state):
         return ""
-    return explained(state.failure) + ("" if state.failure.is_ours else "; seen once only")
+    if state.failure.is_ours:
+        return explained(state.failure)
+    if _deaf(evidence, state):
+        return f"{explained(state.failure)}; name servers with IPv6 do not answer from here either"
+    also = "the same port opened for another host" if opened(evidence, state) else "seen once only"
+    return f"{explained(state.failure)}; {also}"
 
 
 def broken_ipv6(evidence: Evidence, host: str) -> tuple[PortState, ...]:
@@ -131,12 +189,15 @@ def broken_ipv6(evidence: Evidence, host: str) -> tuple[PortState, ...]:
     for scheme in SCHEMES:
         states = ports(evidence, host, scheme)
         if any(":" not in state.address and state.failure is None for state in states):
-            found += [state for state in states if ":" in state.address and closed(state)]
+            found += [state for state in states if ":" in state.address and closed(evidence, state)]
     return tuple(found)
 
 
 def explained(failure: Failure) -> str:
-    """Return a failed connection in words."""
+    """Return a failed connection in words; what had opened before it failed is told apart, with the phase."""
+    phase = failure.detail.partition(":")[0]
+    if failure.kind in _BROKEN and phase in _PHASES:
+        return f"{_BROKEN[failure.kind]} {_PHASES[phase]}"
     return KINDS.get(failure.kind) or " ".join(filter(None, [failure.kind.replace("_", " "), failure.detail]))
 
 

@@ -160,7 +160,7 @@ def _unhealthy(health: Health, evidence: Evidence, host: str, exchange: Exchange
         if reason := blocked(answer):
             return Unknown(host, reason)
         led = f" to {quoted(answer.header('location') or '')}" if answer.status in REDIRECTS else ""
-        expected = f"status {listed(map(str, health.status))}"
+        expected = f"status {listed(map(str, health.status), last='or')}"
         return Problem("", f"{answer.url} answered {answer.status}{led}{_titled(answer)}", expected)
     return _wrong_body(health, answer)
 

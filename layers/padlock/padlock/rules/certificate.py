@@ -98,19 +98,35 @@ SHORT_LIVED = timedelta(days=10)
 """Lifetime below which clients renew at one half instead of at two thirds."""
 
 
+LATEST_RENEWAL = timedelta(days=30)
+"""Remaining time before which no renewal is late, however long the certificate lives: those of 198 or 398 days are
+renewed 60 to 30 days before their end (AWS Certificate Manager: 45)."""
+LATEST_ALARM = timedelta(days=14)
+"""Remaining time before which no expiry is an error; time enough to buy a certificate by hand."""
+
+
 def renewal_due(lifetime: timedelta) -> timedelta:
     """Return the remaining time below which renewal is late: a third of the lifetime, half of a short one.
 
     ACME clients renew at that point, and look once or twice a day; hence a day's grace (an eighth of short
-    lifetimes), so that a renewal on time never shows.
+    lifetimes), so that a renewal on time never shows. Long lifetimes count as if they were 90 days.
     """
-    grace = min(timedelta(days=1), lifetime / 8)
-    return lifetime / (2 if lifetime < SHORT_LIVED else 3) - grace
+    return renewal_point(lifetime) - grace(lifetime)
+
+
+def renewal_point(lifetime: timedelta) -> timedelta:
+    """Return the remaining time at which ACME clients renew."""
+    return min(lifetime / (2 if lifetime < SHORT_LIVED else 3), LATEST_RENEWAL)
+
+
+def grace(lifetime: timedelta) -> timedelta:
+    """Return how late a client may be that is well."""
+    return min(timedelta(days=1), lifetime / 8)
 
 
 def critical(lifetime: timedelta, days: int | None) -> timedelta:
     """Return the remaining time below which an expiry is an error: the site's threshold in days, or a tenth."""
-    return lifetime / 10 if days is None else timedelta(days=days)
+    return min(lifetime / 10, LATEST_ALARM) if days is None else timedelta(days=days)
 
 
 @rule(
@@ -141,7 +157,11 @@ def expiring(site: Site, evidence: Evidence) -> Iterator[Outcome]:
             return None
         what = "expires" if until == leaf.not_after else "its issuer's certificate expires"
         observed = f"{what} in {span(remaining)}, on {moment(until)}; it lives for {span(lifetime)}"
-        expected = f"renewed by {moment(until - renewal_due(lifetime))}"
+        days = site.thresholds.certificate_days
+        usual = until - renewal_due(lifetime)
+        due = min(usual, until - timedelta(days=days)) if days and error else usual
+        declared = f" ({days} days before its end, as declared)" if due != usual else ""
+        expected = f"renewed by {moment(due)}{declared}"
         return Problem("", observed, expected, Severity.ERROR if error else Severity.WARNING)
 
     yield from judge(evidence, fault)

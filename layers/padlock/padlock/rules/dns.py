@@ -131,6 +131,9 @@ def _doubt(evidence: Evidence, host: HostDns, why: Lookup) -> str:
     denied = any(answer.a.authoritative and answer.a.status == "nxdomain" for answer in servers)
     if len(found) > len(failed) and not denied:
         return f"the resolver of this vantage point fails ({why.status}), while {listed(found)} find addresses"
+    if why.status == "nxdomain" and why.ttl is None and asked and not (found or failed or servers):
+        # A true denial carries the SOA of the zone that denies (RFC 2308 section 3); filters and stubs leave it out.
+        return "the resolver of this vantage point denies the name in no zone's name, and nobody else answers"
     if why.status in ("refused", "malformed", "not_asked"):
         return f"the resolver of this vantage point gives no usable answer ({why.status})"
     if why.status == "timeout" and not _anything_answered(evidence):

@@ -186,7 +186,7 @@ def _unseen_ipv6(evidence: Evidence, host: HostDns) -> Iterator[Unknown]:
     states = [state for scheme in SCHEMES for state in ports(evidence, host.host, scheme)]
     for address in host.aaaa.records:
         mine = [state for state in states if state.address == address]
-        doubts = [unsure(state) for state in mine if unsure(state)]
+        doubts = [why for state in mine if (why := unsure(evidence, state))]
         if doubts or not mine:
             block = host.refused.get(address)
             reason = (

@@ -56,21 +56,23 @@ def _differ(views: Mapping[str, View]) -> bool:
 def nameservers_disagree(site: Site, evidence: Evidence) -> Iterator[Outcome]:
     """Compare the authoritative servers' records, as sets.
 
-    What agrees on the second look was propagation, and is a notice. So is a server that changes its own answer
-    between the two looks: it deals out a rotating pool, and its answers differ on purpose.
+    What agrees on the second look was propagation, and is a notice. So are answers that differ on purpose: of a
+    weighted or rotating pool, or of an alias at the apex that each server resolves for itself.
     """
+    # Where no server of any zone was heard there is nothing to compare, however well the names resolve.
+    asked = any(_views(zone.answers, host, "A") for zone in zones(evidence) for host in zone.hosts)
     for zone in zones(evidence):
         for host in zone.hosts:
-            problem = _disagreement(zone, host)
+            problem = _disagreement(evidence, zone, host)
             if problem:
                 yield problem
         if not any(_views(zone.answers, host, "A") for host in zone.hosts):
             reason = zone.failure or "none of its name servers answered from here"
-            yield Unknown(_named(zone), reason, partial=_resolves(evidence, zone))
+            yield Unknown(_named(zone), reason, partial=asked)
     held = {host for zone in zones(evidence) for host in zone.hosts}
     for other in judged(evidence):
         if other.host not in held:
-            yield Unknown(other.host, "its name servers were not asked", partial=other.exists)
+            yield Unknown(other.host, "its name servers were not asked", partial=asked and other.exists)
 
 
 def _named(zone: Zone) -> str:
@@ -83,7 +85,7 @@ def _resolves(evidence: Evidence, zone: Zone) -> bool:
     return any(host.exists for host in judged(evidence) if host.host in zone.hosts)
 
 
-def _disagreement(zone: Zone, host: str) -> Problem | None:
+def _disagreement(evidence: Evidence, zone: Zone, host: str) -> Problem | None:
     first = {kind: _views(zone.answers, host, kind) for kind in KINDS}
     odd = [kind for kind in KINDS if _differ(first[kind])]
     if not odd:
@@ -95,9 +97,28 @@ def _disagreement(zone: Zone, host: str) -> Problem | None:
     if not still:
         healed = "; they agree on a second look" if zone.second_look else "; seen once only"
         return Problem(host, observed + healed, expected, Severity.NOTICE)
-    if any(second[kind].get(who, view) != view for kind in still for who, view in first[kind].items()):
-        return Problem(host, observed + "; the answers change from query to query", expected, Severity.NOTICE)
+    if purpose := _on_purpose(evidence, zone, host):
+        return Problem(host, f"{observed}; {purpose}", expected, Severity.NOTICE)
     return Problem(host, observed, expected)
+
+
+def _on_purpose(evidence: Evidence, zone: Zone, host: str) -> str:
+    """Return the sign that the servers make their answers anew for each query; empty where there is none."""
+    looks: dict[tuple[str, str], list[Lookup]] = {}
+    for answer in (*zone.answers, *zone.second_look):
+        for look in (answer.a, answer.aaaa) if answer.host == host else ():
+            if look.authoritative and look.status in ("ok", *ABSENT):
+                looks.setdefault((answer.address, look.rdtype), []).append(look)
+    if any(len({look.cnames[:1] or look.records for look in same}) > 1 for same in looks.values()):
+        return "the answers change from query to query"
+    # A zone's own data has a TTL that stands still; one that counts down comes out of a cache.
+    if any(len({look.ttl for look in same if look.records and not look.cnames}) > 1 for same in looks.values()):
+        return "their TTLs count down, as where each server resolves an alias for itself"
+    given = {look.records for same in looks.values() for look in same}
+    public = [answer for answer in evidence.dns.public if answer.host == host] if evidence.dns else []
+    found = [look.records for answer in public for look in (answer.a, answer.aaaa) if look.status == "ok"]
+    strange = [records for records in found if records and records not in given]
+    return f"public resolvers find others again, {listed(strange[0], 4)}" if strange else ""
 
 
 def _told(kind: Kind, views: Mapping[str, View]) -> str:

@@ -12,7 +12,7 @@ from padlock.rules._answers import blocked, host_of, judge_each, look
 from padlock.rules._hsts_header import InvalidPolicy, Policy, parse
 from padlock.rules._locations import chains_of
 from padlock.rules._rule import RULES, NotApplicable, Outcome, Problem, Unknown, rule
-from padlock.rules._subjects import listed, quoted
+from padlock.rules._subjects import listed, quoted, switched_off
 from padlock.site import Site
 
 HEADER = "strict-transport-security"
@@ -279,6 +279,8 @@ def _broken(site: Site, evidence: Evidence) -> dict[str, list[str]]:
     """Return host → codes of the errors for which browsers refuse its HTTPS."""
     broken: dict[str, list[str]] = {}
     for code in _UNSTABLE:
+        if switched_off(site, code):
+            continue
         found = RULES[code]
         for outcome in found.check(site, evidence):
             problem = Problem(*outcome) if isinstance(outcome, tuple) else outcome

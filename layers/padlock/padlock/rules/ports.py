@@ -34,7 +34,7 @@ def _faults(evidence: Evidence, host: str, scheme: Scheme) -> tuple[dict[str, Pr
     An IPv6 port that is closed while IPv4 works belongs to dns.ipv6_broken.
     """
     states = [state for state in ports(evidence, host, scheme) if state not in broken_ipv6(evidence, host)]
-    reasons = {state.address: unsure(state) for state in states if unsure(state)}
+    reasons = {state.address: why for state in states if (why := unsure(evidence, state))}
     tried = {state.address for state in ports(evidence, host, scheme)}
     dns = resolved(evidence, host)
     refused = dns.refused if dns else {}
@@ -42,9 +42,11 @@ def _faults(evidence: Evidence, host: str, scheme: Scheme) -> tuple[dict[str, Pr
         if address not in tried:
             reasons[address] = f"nothing was sent there ({refused[address]})" if address in refused else "not tried"
     faults = {
-        state.address: _closed_port(state, state.failure) for state in states if state.failure and closed(state)
+        state.address: _closed_port(state, state.failure)
+        for state in states
+        if state.failure and closed(evidence, state)
     }
-    return faults, reasons, [state.address for state in states if not unsure(state)]
+    return faults, reasons, [state.address for state in states if state.address not in reasons]
 
 
 def _closed_port(state: PortState, failure: Failure) -> Problem:
@@ -56,7 +58,7 @@ def _closed_port(state: PortState, failure: Failure) -> Problem:
 def _dead(evidence: Evidence, host: str) -> bool:
     """Whether nothing is open at the host, on either port: one fault, told by port.https_closed."""
     states = [*ports(evidence, host, "https"), *ports(evidence, host, "http")]
-    return all(closed(state) for state in states)
+    return all(closed(evidence, state) for state in states)
 
 
 @rule(
@@ -103,7 +105,7 @@ def _both_closed(site: Site, evidence: Evidence, host: str) -> bool:
     reference="checklist step 3; RFC 8555 section 8.3",
 )
 def http_closed(site: Site, evidence: Evidence) -> Iterator[Outcome]:
-    """Find addresses whose HTTP port does not open while HTTPS does."""
+    """Find addresses whose HTTP port does not open, or hangs up on every request, while HTTPS works."""
     if site.http_port is None:
         yield NotApplicable("plain HTTP is closed on purpose")
         return
@@ -116,7 +118,27 @@ def http_closed(site: Site, evidence: Evidence) -> Iterator[Outcome]:
         if faults and ports(evidence, host, "https") and _dead(evidence, host):
             yield Unknown(host, "the machine does not answer at all")
             continue
-        yield from spread(host, faults, looked)
+        yield from spread(host, {**faults, **_mute(evidence, host)}, looked)
+
+
+_UPGRADE = (
+    "Something listens and hangs up, as nginx does with `return 444` or for a name that no server block has "
+    "(`sudo nginx -T | grep -nE 'listen|server_name|444'`): `server { listen 80; listen [::]:80; server_name {host}; "
+    "return 301 https://$host$request_uri; }`, then `sudo nginx -t && sudo systemctl reload nginx`."
+)
+
+
+def _mute(evidence: Evidence, host: str) -> dict[str, Problem]:
+    """Return the addresses whose open HTTP port closes or resets each connection instead of answering."""
+    fronts = [e for e in evidence.http.of("front", "http") if e.host == host] if evidence.http else []
+    return {
+        front.address: Problem(
+            "", f"the port opens, but {explained(front.failure)}", "an answer over plain HTTP", remediation=_UPGRADE
+        )
+        for front in fronts
+        if front.failure and front.confirmed and front.failure.kind in ("closed", "reset") and front.status is None
+        if front.failure.detail == "headers"
+    }
 
 
 _BANNERS: Mapping[str, str] = {

@@ -13,7 +13,7 @@ from typing import Literal
 
 from padlock.evidence import Chain, Evidence, Exchange, Http
 from padlock.findings import Severity
-from padlock.rules._answers import REDIRECTS, blocked, host_of, judge_each, look, path_of
+from padlock.rules._answers import REDIRECTS, blocked, fronted_by, host_of, judge_each, look, path_of
 from padlock.rules._locations import (
     canonicalises,
     chains_of,
@@ -28,7 +28,7 @@ from padlock.rules._locations import (
     who_loops,
 )
 from padlock.rules._rule import NotApplicable, Outcome, Problem, Unknown, rule
-from padlock.rules._subjects import quoted, unseen
+from padlock.rules._subjects import KINDS, quoted, unseen
 from padlock.rules.ports import wants_tls
 from padlock.site import Site
 
@@ -60,10 +60,10 @@ def missing(site: Site, evidence: Evidence) -> Iterator[Outcome]:
         return
     for host in evidence.hosts:
         sound = {address for address, answer in look(evidence, host).seen.items() if _status(answer) < 500}
-        yield from judge_each(host, look(evidence, host, scheme="http"), bound(_missing, http, sound))
+        yield from judge_each(host, look(evidence, host, scheme="http"), bound(_missing, site, http, sound))
 
 
-def _missing(http: Http, sound: Container[str], exchange: Exchange) -> Problem | Unknown | None:
+def _missing(site: Site, http: Http, sound: Container[str], exchange: Exchange) -> Problem | Unknown | None:
     upgraded = upgrade(http, exchange)
     if upgraded is not False:
         return upgraded
@@ -72,7 +72,8 @@ def _missing(http: Http, sound: Container[str], exchange: Exchange) -> Problem |
     # A 5xx is the redirect's own fault only where the same server answers well over HTTPS.
     if _status(exchange) >= 500 and exchange.address not in sound:
         return Unknown(exchange.url, f"it answered {exchange.status}, and over HTTPS it is no better")
-    return Problem("", _in_clear(exchange), "301 or 308 to https:// with the same host and path")
+    status = "a redirect" if site.redirect == "temporary" else "301 or 308"
+    return Problem("", _in_clear(exchange), f"{status} to https:// with the same host and path")
 
 
 @rule(
@@ -167,8 +168,9 @@ def loop(site: Site, evidence: Evidence) -> Iterator[Outcome]:
             if chain.confirmed and members not in found:
                 found.add(members)
                 subject = next((name for name in evidence.hosts if name in members), host)
-                who, fix = who_loops([hop.url for hop in hops])
-                yield Problem(subject, f"{way(chain)} and again: {who}", "redirects that end", remediation=fix)
+                who, fix = who_loops([hop.url for hop in hops], fronted_by(evidence, subject))
+                only = f", {chain.detail}" if chain.detail.startswith("only") else ""
+                yield Problem(subject, f"{way(chain)} and again{only}: {who}", "redirects that end", remediation=fix)
         if not looping:
             yield from _unfollowed(evidence, host)
         elif not any(chain.confirmed for chain in looping):
@@ -338,6 +340,12 @@ def _per_start(evidence: Evidence, judge: Callable[[Chain], Problem | None]) -> 
             yield from _unfollowed(evidence, host)
 
 
+def _why(chain: Chain) -> str:
+    """Return why a chain broke off, in the words of a failed connection where it was one."""
+    kind = chain.detail.partition(" ")[0]
+    return KINDS.get(kind, chain.detail) if chain.detail in (kind, f"{kind} connect") else chain.detail or "no answer"
+
+
 def _unfollowed(evidence: Evidence, host: str) -> Iterator[Unknown]:
     chains = chains_of(evidence, host)
     if not chains:
@@ -345,5 +353,5 @@ def _unfollowed(evidence: Evidence, host: str) -> Iterator[Unknown]:
         return
     failed = [chain for chain in chains if chain.end == "failure" and not dead_end(chain, evidence)]
     if failed:
-        reason = f"{failed[0].final_url or failed[0].start}: {failed[0].detail or 'no answer'}"
+        reason = f"{failed[0].final_url or failed[0].start}: {_why(failed[0])}"
         yield Unknown(host, reason, partial=len(failed) < len(chains))

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from padlock.evidence import Evidence, Exchange
 from padlock.findings import Severity
-from padlock.rules._answers import REDIRECTS, Look, blocked, final, host_of, judge_each, look, target
+from padlock.rules._answers import REDIRECTS, Look, blocked, chain_from, final, host_of, judge_each, look, target
 from padlock.rules._default_pages import default_page
 from padlock.rules._rule import NotApplicable, Outcome, Problem, Unknown, rule
 from padlock.rules._served import Served, covers, served
@@ -63,8 +63,17 @@ def _default_site(
         if expect and exchange.status not in REDIRECTS and not blocked(exchange):
             wrong = listed(unmet(expect, exchange))
             return Problem("", f"{exchange.url} is answered as any unknown name is, and {wrong}", expected)
-    reason = blocked(exchange)
+    reason = blocked(exchange) or _shows_nothing(evidence, exchange)
     return Unknown(exchange.url, reason) if reason else None
+
+
+def _shows_nothing(evidence: Evidence, exchange: Exchange) -> str:
+    """Return why an answer tells nothing of which site it is: no page at the end, or an error in its place."""
+    chain = chain_from(evidence.http, exchange.url) if evidence.http and exchange.status in REDIRECTS else None
+    if chain is not None and chain.end != "answer":
+        return f"its redirects lead to no page: {chain.end.replace('_', ' ')}"
+    status = chain.hops[-1].status if chain and chain.hops else exchange.status
+    return f"an error is answered in place of the page: {status}" if status and status >= 500 else ""
 
 
 def _is_default(evidence: Evidence, exchange: Exchange) -> bool:
@@ -107,7 +116,7 @@ def _unexpected(expect: Expect, evidence: Evidence, host: str, exchange: Exchang
     answer: Exchange | Unknown = exchange
     if exchange.status in REDIRECTS and exchange.status not in expect.status and evidence.http:
         goal = host_of(target(exchange.url, exchange.header("location")))
-        if goal != host and goal in evidence.hosts:
+        if goal != host and goal in evidence.hosts and not _shows_nothing(evidence, exchange):
             return None  # that host is held to the declaration itself
         answer = final(evidence.http, exchange)
     if isinstance(answer, Unknown):
@@ -140,7 +149,7 @@ def unmet(expect: Expect, answer: Exchange) -> list[str]:
 
 def _declared(expect: Expect) -> str:
     parts = [
-        f"status {listed(map(str, expect.status))}" if expect.status else "",
+        f"status {listed(map(str, expect.status), last='or')}" if expect.status else "",
         f"title {quoted(expect.title)}" if expect.title else "",
         f"text {quoted(expect.contains)}" if expect.contains else "",
         *(f"header {name} with {quoted(value)}" for name, value in expect.header.items()),

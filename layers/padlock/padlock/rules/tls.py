@@ -6,7 +6,8 @@ from padlock.evidence import Evidence, Failure, Handshake
 from padlock.findings import Severity
 from padlock.rules._rule import Outcome, Problem, Unknown, rule
 from padlock.rules._served import without_certificate
-from padlock.rules._subjects import explained, not_seen, ports, spread, unseen
+from padlock.rules._subjects import explained, listed, not_seen, ports, spread, unseen
+from padlock.rules._versions import NAMES, accepted, only_obsolete
 from padlock.site import Site
 
 _SIGNS_OF_OTHERS = ("malformed certificate", "excessive message size")
@@ -52,7 +53,11 @@ def handshake_failed(site: Site, evidence: Evidence) -> Iterator[Outcome]:
         failed = _failed(looks)
         faults = {address: _fault(look, look.failure) for address, look in failed.items() if _counts(evidence, look)}
         fine = [look.address for look in looks if look.failure is None]
-        told = [address for address, look in failed.items() if look.failure and _told_elsewhere(look, look.failure)]
+        told = [
+            address
+            for address, look in failed.items()
+            if look.failure and _told_elsewhere(evidence, look, look.failure)
+        ]
         looked = [*fine, *faults, *told]
         reasons = {
             address: why for address, why in without_certificate(evidence, host).items() if address not in looked
@@ -64,10 +69,10 @@ def handshake_failed(site: Site, evidence: Evidence) -> Iterator[Outcome]:
         yield from spread(host, faults, [*fine, *faults, *told])
 
 
-def _told_elsewhere(look: Handshake, failure: Failure) -> bool:
+def _told_elsewhere(evidence: Evidence, look: Handshake, failure: Failure) -> bool:
     """Whether another code tells of this failure."""
     broken = any(sign in failure.detail for sign in _SIGNS_OF_OTHERS)
-    return look.client_certificate or broken or failure.kind == "not_tls"
+    return look.client_certificate or broken or failure.kind == "not_tls" or only_obsolete(evidence, look)
 
 
 def _counts(evidence: Evidence, look: Handshake) -> bool:
@@ -76,7 +81,7 @@ def _counts(evidence: Evidence, look: Handshake) -> bool:
     if (
         failure is None
         or failure.is_ours
-        or _told_elsewhere(look, failure)
+        or _told_elsewhere(evidence, look, failure)
         or failure.kind in ("refused", "unreachable")
     ):
         return False
@@ -98,6 +103,61 @@ def _fault(look: Handshake, failure: Failure | None) -> Problem:
     else:
         observed = f"the handshake fails: {explained(failure)}" if failure else "the handshake fails"
     return Problem("", observed, f"a TLS handshake for {look.host} on port {look.port}")
+
+
+@rule(
+    "tls.obsolete_protocol",
+    Severity.WARNING,
+    step=10,
+    reads="tls",
+    summary="obsolete TLS version",
+    impact="Attackers can bring old clients down to versions whose encryption is broken; card payments (PCI DSS) and "
+    "many audits forbid them. Where nothing newer is offered, browsers refuse the site.",
+    remediation="`ssl_protocols TLSv1.2 TLSv1.3;` in nginx's http block and in every server block that sets it (the "
+    "default server's counts for all that share its address): `sudo grep -rn ssl_protocols /etc/nginx "
+    "/etc/letsencrypt/options-ssl-nginx.conf`, then `sudo nginx -t && sudo systemctl reload nginx`.",
+    reference="RFC 8996; RFC 7568; RFC 9325 section 3.1.1",
+)
+def obsolete_protocol(site: Site, evidence: Evidence) -> Iterator[Outcome]:
+    """Find addresses that speak SSL 3.0, TLS 1.0 or TLS 1.1; an error where they speak nothing newer."""
+    for host in evidence.hosts:
+        tried = {look.address: look for look in _tried(evidence, host)}
+        offers = [offer.address for offer in evidence.tls.obsolete if offer.host == host] if evidence.tls else []
+        faults: dict[str, Problem] = {}
+        reasons: dict[str, str] = {}
+        looked: list[str] = []
+        for address in dict.fromkeys([*tried, *offers]):
+            found, why = accepted(evidence, host, address), _not_known(evidence, host, address)
+            if found:
+                faults[address] = _obsolete(found, tried.get(address), evidence)
+            if found or not why:
+                looked.append(address)
+            else:
+                reasons[address] = why
+        if looked:
+            yield from not_seen(host, reasons, looked)
+        else:
+            why = unseen(evidence, host) or "; ".join(dict.fromkeys(reasons.values())) or "nothing was offered to it"
+            # That a firewall swallows old ClientHellos leaves no doubt that today's work.
+            yield Unknown(host, why, partial=any(look.failure is None for look in tried.values()))
+        yield from spread(host, faults, looked)
+
+
+def _not_known(evidence: Evidence, host: str, address: str) -> str:
+    """Return why it is not known of some version whether an address speaks it; empty where it is of all."""
+    offers = [o for o in (evidence.tls.obsolete if evidence.tls else ()) if (o.host, o.address) == (host, address)]
+    missing = {o.version: explained(o.failure) for o in offers if o.failure}
+    missing |= {version: "it was not offered" for version in NAMES if version not in [o.version for o in offers]}
+    grouped = {why: [NAMES[v] for v in NAMES if missing.get(v) == why] for why in missing.values()}
+    return "; ".join(f"{listed(versions)}: {why}" for why, versions in grouped.items())
+
+
+def _obsolete(found: Mapping[str, str], look: Handshake | None, evidence: Evidence) -> Problem:
+    versions = listed(f"{NAMES[version]} ({suite})" if suite else NAMES[version] for version, suite in found.items())
+    if look and only_obsolete(evidence, look):
+        return Problem("", f"accepts {versions}, and nothing newer", "TLS 1.2 and TLS 1.3 only", Severity.ERROR)
+    beside = f", beside {look.protocol}" if look and look.protocol else ""
+    return Problem("", f"accepts {versions}{beside}", "TLS 1.2 and TLS 1.3 only")
 
 
 @rule(

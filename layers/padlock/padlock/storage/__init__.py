@@ -1,7 +1,8 @@
 """The two tables: Sites, what is declared, and Results, what was found. Only this package speaks to DynamoDB.
 
 Results holds per site (`site`, `sk`): STATE, the state with the latest report; TICKET, a counter that orders runs;
-RUN#…, the history; ALERT#…, the outbox of alerts; NOTIFY, the outbox's cursor and lease.
+RUN#…, the history; ALERT#…, the outbox of alerts; NOTIFY, the outbox's cursor and lease. The partition
+`#cache` keeps what registries and authorities said, for all sites.
 """
 
 from typing import TYPE_CHECKING
@@ -10,15 +11,18 @@ import boto3
 from botocore.config import Config
 
 from padlock.storage._items import Item, stamp
+from padlock.storage.cache import Cache
 from padlock.storage.outbox import Alert, Lease, Outbox
 from padlock.storage.results import Outcome, Results, Run, Stored
-from padlock.storage.sites import Sites
+from padlock.storage.sites import MARK, Sites
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 __all__ = [
+    "MARK",
     "Alert",
+    "Cache",
     "Item",
     "Lease",
     "Outbox",

@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 
 from padlock.changes import MAX_SUBJECT, OpenFinding, State
-from padlock.findings import Report
+from padlock.findings import Finding, Report
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -25,6 +25,9 @@ MAX_ITEM = 300_000
 CAPS = ((4000, 500), (800, 200), (MAX_SUBJECT, 50), (MAX_SUBJECT, 10))
 """Characters of one text and entries of one list that are kept; the next pair where an item is still too large.
 No text is cut shorter than a subject, which is part of a finding's key."""
+
+MAX_LABELS, MAX_LABEL = 50, 400
+"""Findings that a list of them names, and characters of a name."""
 
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
@@ -55,7 +58,10 @@ def fitted(state: State, report: Report) -> tuple[list[Item], Item]:
     Every open finding keeps its key, severity and since; losing one would make the next run alert it anew.
     """
     findings: list[Item] = [msgspec.to_builtins(finding) for finding in state.findings]
-    whole: Item = msgspec.to_builtins(report)
+    # The state's findings stand beside the report: a second copy of their texts would be written with every run.
+    whole: Item = msgspec.to_builtins(report) | {
+        "findings": [finding.label[:MAX_LABEL] for finding in report.findings]
+    }
     for characters, entries in CAPS:
         kept = [_cut(finding, characters) for finding in findings[:entries]]
         kept += [_key_only(finding) for finding in findings[entries:]]
@@ -68,6 +74,11 @@ def fitted(state: State, report: Report) -> tuple[list[Item], Item]:
         "status": report.status,
         "cut": {"findings": len(findings)},
     }
+
+
+def shown_labels(findings: Sequence[Finding]) -> list[str]:
+    """Return what findings are about, one short line each, as many as are looked at."""
+    return [finding.label[:MAX_LABEL] for finding in findings[:MAX_LABELS]]
 
 
 def open_findings(stored: Sequence[Item]) -> tuple[OpenFinding, ...]:
@@ -131,4 +142,6 @@ def _plain(value: Any) -> Any:
         return {name: _plain(entry) for name, entry in value.items()}
     if isinstance(value, (list, set)):
         return [_plain(entry) for entry in value]
+    if isinstance(value, Binary):
+        return bytes(value.value)  # type: ignore[attr-defined]
     return value

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from padlock.changes import Change
-from padlock.storage._items import Item, marshal, stamp, unmarshal
+from padlock.storage._items import Item, marshal, shown_labels, stamp, unmarshal
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -45,11 +45,12 @@ class Alert(msgspec.Struct, frozen=True):
             "severity": self.severity,
             "from": change.before,
             "to": change.after,
+            "labels": change.labels,
             "change": {
-                "opened": [finding.label for finding in change.opened[:100]],
-                "worsened": [finding.label for finding in change.worsened[:100]],
-                "eased": [finding.label for finding in change.eased[:100]],
-                "resolved": [finding.label for finding in change.resolved[:100]],
+                "opened": shown_labels(change.opened),
+                "worsened": shown_labels(change.worsened),
+                "eased": shown_labels(change.eased),
+                "resolved": shown_labels(change.resolved),
             },
         }
 
@@ -61,6 +62,8 @@ class Lease(msgspec.Struct, frozen=True):
     token: str
     sent_seq: int
     """Number of the last alert that was published."""
+    until: float
+    """Epoch seconds."""
 
 
 class Outbox:
@@ -84,7 +87,7 @@ class Outbox:
             )
         except self._client.exceptions.ConditionalCheckFailedException:
             return None
-        return Lease(site, token, int(unmarshal(answer["Attributes"])["sent_seq"]))
+        return Lease(site, token, int(unmarshal(answer["Attributes"])["sent_seq"]), until)
 
     def release(self, lease: Lease) -> None:
         """Give the lease back; one that another has taken meanwhile stays with them."""
@@ -129,7 +132,7 @@ class Outbox:
         except self._client.exceptions.ConditionalCheckFailedException:
             return None
         self.clear(lease.site, alert_key(seq), published_at)
-        return Lease(lease.site, lease.token, seq)
+        return Lease(lease.site, lease.token, seq, until)
 
     def clear(self, site: str, key: str, published_at: datetime) -> None:
         """Take a published alert off the list of those that wait."""

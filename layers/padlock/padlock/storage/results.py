@@ -19,7 +19,16 @@ from botocore.exceptions import ClientError
 
 from padlock.changes import Change, State
 from padlock.findings import Finding, Report
-from padlock.storage._items import Item, Marshalled, fitted, marshal, open_findings, stamp, unmarshal
+from padlock.storage._items import (
+    Item,
+    Marshalled,
+    fitted,
+    marshal,
+    open_findings,
+    shown_labels,
+    stamp,
+    unmarshal,
+)
 from padlock.storage.outbox import Alert, alert_key, alert_number
 
 if TYPE_CHECKING:
@@ -82,10 +91,10 @@ class Results:
         return bool(row and row.get("done"))
 
     def load(self, site: str) -> Stored:
-        """Return a site's state; the sequence of alerts goes on where a state was removed."""
+        """Return a site's state."""
         item = self._get(site, "STATE")
         if item is None:
-            return Stored(seq=self._last_alert(site))
+            return Stored()
         last = item.get("last_conclusive")
         return Stored(
             State(open_findings(item.get("findings", ())), datetime.fromisoformat(last) if last else None),
@@ -95,9 +104,25 @@ class Results:
             item.get("failing_since", ""),
         )
 
+    def last_alert(self, site: str) -> int:
+        """Return the number of a site's last alert, written or published; 0: there was none.
+
+        The state has it too, but a state may have been removed or restored; a number is never given twice.
+        """
+        rows = self._query(
+            "site = :s AND begins_with(sk, :k)",
+            {":s": site, ":k": alert_key(None)},
+            ScanIndexForward=False,
+            ConsistentRead=True,
+            PaginationConfig={"MaxItems": 1, "PageSize": 1},
+        )
+        cursor = self._get(site, "NOTIFY", "sent_seq") or {}
+        return max([alert_number(row["sk"]) for row in rows] + [cursor.get("sent_seq", 0)])
+
     def apply(self, stored: Stored, run: Run, state: State, report: Report, alert: Alert | None) -> Outcome:
         """Write the run, the state that it led to and its alert, all or nothing."""
         if stored.applied_ticket >= run.ticket:
+            self._catch_up(run.site, stored.applied_ticket)
             return self.keep(run, report, "superseded")
         row = _row(run, report, "applied", alert.change if alert else None)
         writes: list[TransactWriteItemTypeDef] = [
@@ -106,8 +131,10 @@ class Results:
         ]
         if alert:
             writes.append({"Put": self._put(alert.item(), "attribute_not_exists(sk)")})
-        # The version is part of the token: DynamoDB refuses a token that comes again with other contents.
-        token = hashlib.sha256(f"{run.site}|{run.key}|{run.ticket}|{stored.version}".encode()).hexdigest()[:36]
+        # All that may differ between two attempts is in the token: DynamoDB refuses one that comes again with other
+        # contents, and answers one that comes again after a lost answer as if it were the first.
+        attempt = f"{run.site}|{run.key}|{run.ticket}|{stored.version}|{alert.seq if alert else 0}"
+        token = hashlib.sha256(attempt.encode()).hexdigest()[:36]
         try:
             self._client.transact_write_items(TransactItems=writes, ClientRequestToken=token)
         except ClientError as error:
@@ -200,16 +227,18 @@ class Results:
         for page in pages:
             yield from map(unmarshal, page["Items"])
 
-    def _last_alert(self, site: str) -> int:
-        rows = self._query(
-            "site = :s AND begins_with(sk, :k)",
-            {":s": site, ":k": alert_key(None)},
-            ScanIndexForward=False,
-            ConsistentRead=True,
-            PaginationConfig={"MaxItems": 1, "PageSize": 1},
-        )
-        cursor = self._get(site, "NOTIFY", "sent_seq") or {}
-        return max([alert_number(row["sk"]) for row in rows] + [cursor.get("sent_seq", 0)])
+    def _catch_up(self, site: str, applied: int) -> None:
+        """Move a counter of tickets that was lost behind the last applied one; else every run would be superseded."""
+        try:
+            self._client.update_item(
+                TableName=self.table,
+                Key=_key(site, "TICKET"),
+                UpdateExpression="SET n = :applied",
+                ConditionExpression="n < :applied",
+                ExpressionAttributeValues=marshal({":applied": applied}),
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return
 
 
 def _summary(findings: Sequence[Finding]) -> str:
@@ -256,8 +285,8 @@ def _row(run: Run, report: Report, kind: str, change: Change | None = None) -> I
         "status": report.status,
         "summary": _row_summary(report),
         "findings": [finding.code for finding in report.findings[:100]],
-        "opened": [finding.label for finding in opened[:100]],
-        "resolved": [finding.label for finding in change.resolved[:100]] if change else [],
+        "opened": shown_labels(opened),
+        "resolved": shown_labels(change.resolved if change else ()),
         "seconds": run.seconds,
         "ttl": run.expires,
     }

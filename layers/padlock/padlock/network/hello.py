@@ -1,0 +1,185 @@
+"""ClientHellos of versions that OpenSSL no longer speaks, written by hand, and what servers answer to them.
+
+SSL 3.0 (RFC 6101), TLS 1.0 (RFC 2246) and TLS 1.1 (RFC 4346) are obsolete (RFC 7568, RFC 8996); builds of OpenSSL
+come without them, so that its handshake failing proves nothing. One flight each way shows whether a server still
+speaks one: no key is ever computed.
+"""
+
+import asyncio
+import os
+from collections.abc import Mapping
+
+import msgspec
+
+from padlock.network import limits
+from padlock.network.connection import Connection
+from padlock.network.failure import NetworkFailure
+from padlock.network.tls import ALERTS, TLS_RECORDS
+
+VERSIONS: Mapping[str, bytes] = {"SSLv3": b"\x03\x00", "TLSv1": b"\x03\x01", "TLSv1.1": b"\x03\x02"}
+"""OpenSSL's name of a version → its number on the wire."""
+SUITES: Mapping[int, str] = {
+    0xC00A: "ECDHE-ECDSA-AES256-SHA",
+    0xC014: "ECDHE-RSA-AES256-SHA",
+    0x0039: "DHE-RSA-AES256-SHA",
+    0x0038: "DHE-DSS-AES256-SHA",
+    0x0035: "AES256-SHA",
+    0xC009: "ECDHE-ECDSA-AES128-SHA",
+    0xC013: "ECDHE-RSA-AES128-SHA",
+    0x0033: "DHE-RSA-AES128-SHA",
+    0x0032: "DHE-DSS-AES128-SHA",
+    0x002F: "AES128-SHA",
+    0x0088: "DHE-RSA-CAMELLIA256-SHA",
+    0x0084: "CAMELLIA256-SHA",
+    0x0045: "DHE-RSA-CAMELLIA128-SHA",
+    0x0041: "CAMELLIA128-SHA",
+    0x0096: "SEED-SHA",
+    0x0007: "IDEA-CBC-SHA",
+    0xC008: "ECDHE-ECDSA-DES-CBC3-SHA",
+    0xC012: "ECDHE-RSA-DES-CBC3-SHA",
+    0x0016: "DHE-RSA-DES-CBC3-SHA",
+    0x0013: "DHE-DSS-DES-CBC3-SHA",
+    0x000A: "DES-CBC3-SHA",
+    0xC007: "ECDHE-ECDSA-RC4-SHA",
+    0xC011: "ECDHE-RSA-RC4-SHA",
+    0x0005: "RC4-SHA",
+    0x0004: "RC4-MD5",
+    0x0015: "DHE-RSA-DES-CBC-SHA",
+    0x0009: "DES-CBC-SHA",
+    0x0003: "EXP-RC4-MD5",
+    0x0008: "EXP-DES-CBC-SHA",
+}
+"""Every suite with a certificate that servers of these versions know, by number, under OpenSSL's names."""
+_RENEGOTIATION_INFO = 0x00FF
+"""TLS_EMPTY_RENEGOTIATION_INFO_SCSV (RFC 5746), which some servers insist on; no suite that one can choose."""
+_CURVES = (29, 23, 24, 25)
+"""x25519, secp256r1, secp384r1, secp521r1: an ECDSA certificate is served only to those who name its curve."""
+_ALERT, _HANDSHAKE = 0x15, 0x16
+_SERVER_HELLO, _SERVER_HELLO_DONE = 2, 14
+_LONGEST_FLIGHT = 131_072
+_MOST_READS = 256
+"""Of one flight: whoever drips octets makes each of them be read again."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """How a server took an obsolete ClientHello."""
+
+    accepted: bool
+    cipher: str = ""
+    """The suite that it chose."""
+    detail: str = ""
+    """How it refused."""
+
+
+def client_hello(version: str, server_name: str) -> bytes:
+    """Return the record of a ClientHello of one version only."""
+    number = VERSIONS[version]
+    suites = b"".join(suite.to_bytes(2) for suite in (*SUITES, _RENEGOTIATION_INFO))
+    body = number + os.urandom(32) + b"\x00" + _sized(suites, 2) + b"\x01\x00"
+    if version != "SSLv3":  # whose clients know no extensions, and so meet the default server
+        body += _sized(_extensions(server_name), 2)
+    return bytes([_HANDSHAKE]) + min(number, VERSIONS["TLSv1"]) + _sized(b"\x01" + _sized(body, 3), 2)
+
+
+async def offer(connection: Connection, server_name: str, version: str) -> Answer:
+    """Offer one version and nothing else; NetworkFailure where silence or the network leaves it open."""
+    received = bytearray()
+    try:
+        async with asyncio.timeout(limits.TLS_SECONDS):
+            await connection.write(client_hello(version, server_name), "tls")
+            for _ in range(_MOST_READS):
+                data = await connection.read("tls")
+                if not data:
+                    return Answer(accepted=False, detail="the connection is closed")
+                received += data
+                answer = read_answer(bytes(received), version)
+                if answer:
+                    return answer
+    except TimeoutError:
+        raise NetworkFailure("timeout", "tls") from None
+    except NetworkFailure as failure:
+        if failure.kind == "reset":
+            return Answer(accepted=False, detail="the connection is reset")
+        raise
+    return Answer(accepted=False, detail="a flight without end")
+
+
+def read_answer(received: bytes, version: str) -> Answer | None:
+    """Judge the beginning of what a server sent; None: more is needed.
+
+    A version counts as accepted once the whole first flight is there, to its ServerHelloDone: servers that lack a
+    signature or key for it say so only by an alert behind the ServerHello.
+    """
+    if received and received[0] not in TLS_RECORDS:
+        return Answer(accepted=False, detail="no TLS is spoken")
+    flight = b""
+    for kind, payload in _whole_records(received):
+        if kind == _ALERT and len(payload) == 2 and payload[0] == 2:
+            return Answer(accepted=False, detail=f"the alert {ALERTS.get(payload[1], payload[1])}")
+        if kind == _HANDSHAKE:
+            flight += payload
+        elif kind != _ALERT:
+            return Answer(accepted=False, detail="a record that belongs to no handshake")
+    cipher = ""
+    for number, (kind, body) in enumerate(_messages(flight)):
+        if number == 0:
+            cipher, refusal = _chosen(kind, body, version)
+            if refusal:
+                return Answer(accepted=False, detail=refusal)
+        elif kind == _SERVER_HELLO_DONE:
+            return Answer(accepted=True, cipher=cipher)
+    if len(received) > _LONGEST_FLIGHT:
+        return Answer(accepted=False, detail="a flight without end")
+    return None
+
+
+def _chosen(kind: int, body: bytes, version: str) -> tuple[str, str]:
+    """Return the suite of a ServerHello, or why it is no consent to this version."""
+    if kind != _SERVER_HELLO or len(body) < 38:
+        return "", "no ServerHello"
+    if body[:2] != VERSIONS[version]:
+        return "", f"a ServerHello of another version ({body[0]}.{body[1]})"
+    after_session = 35 + body[34]
+    suite = SUITES.get(int.from_bytes(body[after_session : after_session + 2]), "")
+    return suite, "" if suite else "a ServerHello with a cipher that was not offered"
+
+
+def _extensions(server_name: str) -> bytes:
+    """Return server_name (RFC 6066), supported_groups and ec_point_formats (RFC 8422)."""
+    name = _extension(0, _sized(b"\x00" + _sized(server_name.encode("ascii"), 2), 2)) if server_name else b""
+    groups = _extension(10, _sized(b"".join(curve.to_bytes(2) for curve in _CURVES), 2))
+    return name + groups + _extension(11, b"\x01\x00")
+
+
+def _extension(kind: int, body: bytes) -> bytes:
+    return kind.to_bytes(2) + _sized(body, 2)
+
+
+def _sized(data: bytes, octets: int) -> bytes:
+    return len(data).to_bytes(octets) + data
+
+
+def _whole_records(received: bytes) -> list[tuple[int, bytes]]:
+    """Return the (type, payload) of the records that are there whole."""
+    records: list[tuple[int, bytes]] = []
+    at = 0
+    while at + 5 <= len(received):
+        end = at + 5 + int.from_bytes(received[at + 3 : at + 5])
+        if end > len(received):
+            break
+        records.append((received[at], received[at + 5 : end]))
+        at = end
+    return records
+
+
+def _messages(flight: bytes) -> list[tuple[int, bytes]]:
+    """Return the (type, body) of the handshake messages that are there whole."""
+    messages: list[tuple[int, bytes]] = []
+    at = 0
+    while at + 4 <= len(flight):
+        end = at + 4 + int.from_bytes(flight[at + 1 : at + 4])
+        if end > len(flight):
+            break
+        messages.append((flight[at], flight[at + 4 : end]))
+        at = end
+    return messages

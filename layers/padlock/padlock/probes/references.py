@@ -1,0 +1,313 @@
+"""What a page loads over plain HTTP, sorted as browsers treat it (W3C Mixed Content, section 3; checklist step 16).
+
+Links, canonical URLs, structured data and comments are no mixed content: nothing is loaded from them. Neither is what
+stays on the visitor's own machine, http://localhost and http://127.0.0.1 (Secure Contexts, section 3.1).
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Literal
+from urllib.parse import urljoin
+
+import msgspec
+
+from padlock.evidence import AssetKind, Mix, Reference
+from padlock.network.failure import printable
+from padlock.probes import css_urls, script_urls
+from padlock.probes.html_tokens import Tag, line_of, tags
+
+SHOWN = 50
+"""References kept of a page."""
+URL_KEPT = 300
+_CANDIDATES = 100
+"""Files of a page of which a sample is drawn, per kind."""
+_LONGEST = 8192
+_INSECURE = re.compile(r"(?:http|ws)://(?:[^/?#@\\]*@)?(\[[^\]]*\]|[^/?#:\\]*)")
+_LOOPBACK = re.compile(r"(?:.*\.)?localhost\.?|127(?:\.[0-9]{1,3}){3}|\[::1\]", re.IGNORECASE)
+_SCRIPT_TYPES = re.compile(
+    r"|module|(?:text|application)/(?:x-)?(?:java|ecma)script|text/(?:jscript|livescript|javascript1\.[0-5])",
+    re.IGNORECASE,
+)
+_CANDIDATE = re.compile(r"[\s,]*+(\S+)")
+_HEAD = frozenset({"html", "head", "meta", "title", "link", "base", "script", "style", "noscript", "template"})
+
+ATTRIBUTES: Mapping[str, Mapping[str, Mix]] = {
+    "script": {"src": "active", "href": "active", "xlink:href": "active"},
+    "iframe": {"src": "active"},
+    "frame": {"src": "active"},
+    "embed": {"src": "active"},
+    "object": {"data": "active"},
+    "track": {"src": "active"},
+    "img": {"src": "passive", "srcset": "passive"},
+    "image": {"src": "passive", "href": "passive", "xlink:href": "passive"},
+    "feimage": {"href": "passive", "xlink:href": "passive"},
+    "source": {"src": "passive", "srcset": "passive"},
+    "audio": {"src": "passive"},
+    "video": {"src": "passive", "poster": "passive"},
+    "body": {"background": "passive"},
+    "table": {"background": "passive"},
+    "td": {"background": "passive"},
+    "th": {"background": "passive"},
+}
+"""Element → attribute → what browsers take its URL for; links, forms and inputs are read apart."""
+_LINKS: Mapping[str, Mix] = {
+    "stylesheet": "active",
+    "manifest": "active",
+    "modulepreload": "active",
+    "icon": "passive",
+    "apple-touch-icon": "passive",
+    "apple-touch-icon-precomposed": "passive",
+    "mask-icon": "passive",
+}
+_AS: Mapping[str, Mix] = {"image": "passive", "audio": "passive", "video": "passive"}
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """What a page's Content-Security-Policy makes of plain HTTP (Upgrade Insecure Requests, section 3)."""
+
+    upgrades: bool = False
+    blocks_all: bool = False
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """A file that a page loads over HTTPS."""
+
+    kind: AssetKind
+    url: str
+    module: bool = False
+
+
+class Contents(msgspec.Struct, frozen=True):
+    """What one page or stylesheet refers to."""
+
+    counts: Mapping[str, int]
+    references: tuple[Reference, ...]
+    assets: tuple[Wanted, ...]
+    """Over HTTPS, each once, in order."""
+    policy: Policy
+
+
+class _Found:
+    """Collects what is found in one page or stylesheet."""
+
+    def __init__(self, text: str, stylesheet: str = "") -> None:
+        self.counts: Counter[str] = Counter()
+        self.kept: dict[str, list[Reference]] = {}
+        self.assets: dict[str, Wanted] = {}
+        self.sizes: Counter[str] = Counter()
+        self._text = text
+        self._stylesheet = stylesheet
+        self._line = 1
+        self._line_at = 0
+
+    def mixed(self, kind: Mix, url: str, element: str, at: int, policy: Policy) -> None:
+        """Count a URL if it is plain HTTP, and keep it if there is room."""
+        parts = _INSECURE.match(url)
+        if parts is None or not parts[1] or _LOOPBACK.fullmatch(parts[1]):
+            return
+        key = f"{kind} upgraded" if policy.upgrades else kind
+        self.counts[key] += 1
+        kept = self.kept.setdefault(key, [])
+        if len(kept) < SHOWN:
+            shown = printable(url, URL_KEPT)
+            kept.append(Reference(kind, shown, element, self._line_of(at), self._stylesheet, policy.upgrades))
+
+    def asset(self, kind: AssetKind, url: str, *, module: bool = False) -> None:
+        """Remember a file over HTTPS."""
+        if url.startswith("https://") and self.sizes[kind] < _CANDIDATES and url not in self.assets:
+            self.sizes[kind] += 1
+            self.assets[url] = Wanted(kind, url, module)
+
+    def contents(self, policy: Policy) -> Contents:
+        return Contents(dict(self.counts), worst_first(self.kept), tuple(self.assets.values()), policy)
+
+    def _line_of(self, at: int) -> int:
+        """Return a position's line, counting on from the last one."""
+        if at < self._line_at:
+            return line_of(self._text, at)
+        self._line += self._text.count("\n", self._line_at, at)
+        self._line_at = at
+        return self._line
+
+
+def worst_first(kept: Mapping[str, list[Reference]]) -> tuple[Reference, ...]:
+    """Return the first references, those that browsers block before those that they upgrade."""
+    order = ("active", "passive", "active upgraded", "passive upgraded")
+    return tuple(reference for key in order for reference in kept.get(key, ()))[:SHOWN]
+
+
+def in_page(page: str, url: str, policies: tuple[str, ...] = ()) -> Contents:
+    """Return what an HTML page refers to; `policies` are its Content-Security-Policy headers."""
+    found = _Found(page)
+    policy = _policy(policies)
+    base, has_base = url, False
+    forms: list[tuple[str, str, int, Policy]] = []
+    inert = 0
+    in_head = True
+    for tag in tags(page):
+        name = tag.name
+        inert = max(0, inert + (name == "template") - (name == "/template"))
+        in_head = in_head and name.removeprefix("/") in _HEAD and name != "/head"
+        if inert:
+            continue
+        if name == "base" and not has_base and "href" in tag.attributes:
+            has_base = True
+            resolved = absolute(url, tag.attributes["href"])
+            base = resolved if resolved.startswith(("http://", "https://")) else base
+        elif name == "meta" and in_head:
+            policy = _with_meta(policy, tag)
+        else:
+            forms += [(action, element, tag.at, policy) for action, element in _actions(tag)]
+            _read(found, tag, base, policy)
+    # A form's action is resolved when it is sent, with the base that the page then has.
+    for action, element, at, in_force in forms:
+        found.mixed("active", absolute(base, action), element, at, in_force)
+    return found.contents(policy)
+
+
+def in_stylesheet(sheet: str, url: str, policy: Policy) -> Contents:
+    """Return what a stylesheet refers to; the page's policy holds for it, too."""
+    found = _Found(sheet, printable(url, URL_KEPT))
+    _read_css(found, sheet, 0, url, policy, "")
+    return found.contents(policy)
+
+
+def absolute(base: str, reference: str) -> str:
+    """Return a URL as browsers resolve it (WHATWG URL); empty where nothing is loaded from it, or it is too long."""
+    text = reference.strip("".join(map(chr, range(33))))
+    if len(text) > _LONGEST:
+        text = text[:_LONGEST] if text[:5].lower() in ("http:", "https") else ""
+    if any(mark in text for mark in "\t\n\r"):
+        text = re.sub(r"[\t\n\r]", "", text)
+    scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*):([/\\]*)", text)
+    if scheme:
+        name = scheme[1].lower()
+        if name not in ("http", "https", "ws", "wss"):
+            return ""
+        if len(scheme[2]) >= 2 or not base.startswith(name + ":"):
+            return f"{name}://{_slashes(text[scheme.end() :])}"
+        text = text[len(name) + 1 :]
+    try:
+        return urljoin(base, _slashes(text))
+    except ValueError:
+        return ""
+
+
+def _slashes(text: str) -> str:
+    """Return text with back slashes as slashes, where they are none of a query or fragment."""
+    if "\\" not in text:
+        return text
+    path = re.match(r"[^?#]*", text)
+    end = path.end() if path else 0
+    return text[:end].replace("\\", "/") + text[end:]
+
+
+def _policy(policies: tuple[str, ...]) -> Policy:
+    names = {
+        directive.split(maxsplit=1)[0].lower()
+        for policy in policies
+        for directive in re.split(r"[;,]", policy)
+        if directive.strip()
+    }
+    return Policy("upgrade-insecure-requests" in names, "block-all-mixed-content" in names)
+
+
+def _with_meta(policy: Policy, tag: Tag) -> Policy:
+    """Return the policy from here on: what stands before a meta element was fetched without it."""
+    if tag.attributes.get("http-equiv", "").strip().lower() != "content-security-policy":
+        return policy
+    more = _policy((tag.attributes.get("content", ""),))
+    return Policy(policy.upgrades or more.upgrades, policy.blocks_all or more.blocks_all)
+
+
+def _actions(tag: Tag) -> Iterator[tuple[str, str]]:
+    """Yield where a form or its button sends what was typed."""
+    names: Mapping[str, Literal["action", "formaction"]] = {
+        "form": "action",
+        "button": "formaction",
+        "input": "formaction",
+    }
+    attribute = names.get(tag.name)
+    if attribute and tag.attributes.get(attribute):
+        yield tag.attributes[attribute], f"{tag.name} {attribute}"
+
+
+def _read(found: _Found, tag: Tag, base: str, policy: Policy) -> None:
+    """Add what one tag loads."""
+    name, attributes = tag.name, tag.attributes
+    if name == "script" and not _runs(attributes):
+        return
+    if name == "script" and not attributes.keys() & ATTRIBUTES["script"].keys():
+        for kind, loader, url, at in script_urls.loads(tag.text):
+            found.mixed(kind, absolute(base, url), f"inline script {loader}", tag.text_at + at, policy)
+    elif name == "style":
+        _read_css(found, tag.text, tag.text_at, base, policy, "style ")
+    elif name == "link":
+        _read_link(found, tag, base, policy)
+    elif name == "input" and attributes.get("type", "").lower() == "image":
+        found.mixed("passive", absolute(base, attributes.get("src", "")), "input src", tag.at, policy)
+    else:
+        _read_sources(found, tag, base, policy)
+    if "style" in attributes:
+        _read_css(found, attributes["style"], -tag.at, base, policy, f"{name} style ")
+
+
+def _read_sources(found: _Found, tag: Tag, base: str, policy: Policy) -> None:
+    for attribute, kind in ATTRIBUTES.get(tag.name, {}).items():
+        value = tag.attributes.get(attribute)
+        if not value:
+            continue
+        for url in _srcset(value) if attribute == "srcset" else (value,):
+            resolved = absolute(base, url)
+            found.mixed(kind, resolved, f"{tag.name} {attribute}", tag.at, policy)
+            if tag.name == "script":
+                found.asset("script", resolved, module=tag.attributes.get("type", "").lower() == "module")
+            elif tag.name == "img" and attribute == "src":
+                found.asset("image", resolved)
+
+
+def _runs(attributes: Mapping[str, str]) -> bool:
+    """Whether browsers run a script element: data blocks they do not, nor what is for old browsers only."""
+    kind = attributes.get("type", "").split(";")[0].strip()
+    return _SCRIPT_TYPES.fullmatch(kind) is not None and "nomodule" not in attributes
+
+
+def _read_link(found: _Found, tag: Tag, base: str, policy: Policy) -> None:
+    href = tag.attributes.get("href")
+    if not href:
+        return
+    relations = tag.attributes.get("rel", "").lower().split()
+    url = absolute(base, href)
+    if "preload" in relations and "as" in tag.attributes:
+        kind: Mix | None = _AS.get(tag.attributes["as"].strip().lower(), "active")
+    else:
+        kinds = [_LINKS[relation] for relation in relations if relation in _LINKS]
+        kind = "active" if "active" in kinds else kinds[0] if kinds else None
+    if "stylesheet" in relations and tag.attributes.get("type", "text/css").split(";")[0].strip() in ("", "text/css"):
+        found.asset("stylesheet", url)
+    if kind:
+        found.mixed(
+            kind, url, f"link rel={'preload' if 'preload' in relations else relations[0]}"[:60], tag.at, policy
+        )
+
+
+def _read_css(found: _Found, css: str, at: int, base: str, policy: Policy, where: str) -> None:
+    """Add what CSS loads; a negative position is that of a tag, within which positions are not known."""
+    for use, url, offset in css_urls.loads(css):
+        kind: Mix = "passive" if use == "image" else "active"
+        element = where + {"import": "@import", "font": "@font-face", "image": "url()"}[use]
+        resolved = absolute(base, url)
+        found.mixed(kind, resolved, element, -at if at < 0 else at + offset, policy)
+        if use == "import":
+            found.asset("stylesheet", resolved)
+
+
+def _srcset(value: str) -> Iterator[str]:
+    """Yield the URLs of a srcset attribute (WHATWG HTML, section 4.8.4.2.1)."""
+    at = 0
+    while url := _CANDIDATE.match(value, at):
+        yield url[1].rstrip(",")
+        at = url.end() if url[1].endswith(",") else value.find(",", url.end())
+        if at < 0:
+            return

@@ -1,0 +1,80 @@
+"""What the lab's authority and a log search say of the certificates that it issued, as files that nginx serves.
+
+`acme.ca.test` is the ACME server of the authority that calls itself Let's Encrypt: its directory, and renewal
+information in the shape of Let's Encrypt's (RFC 9773). `logs.ca.test` answers as crt.sh does.
+"""
+
+import base64
+import datetime as dt
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from cryptography import x509
+
+from tests.lab.pki import Leaf, Pki
+
+ACME, LOGS = "acme.ca.test", "logs.ca.test"
+NAMES = (ACME, LOGS)
+DIRECTORY, SEARCH = f"https://{ACME}/directory", f"https://{LOGS}/search"
+_NOTHING = "none"
+
+
+def write(directory: Path, pki: Pki) -> None:
+    """Write the directory, a window for each certificate, and what the logs hold for each site."""
+    for folder in ("info", "logs"):
+        (directory / folder).mkdir(parents=True)
+    (directory / "directory").write_text(json.dumps({"renewalInfo": f"https://{ACME}/info"}))
+    (directory / "logs" / _NOTHING).write_text("[]")
+    for leaf, certificate in pki.logged:
+        information = _information(pki.now, leaf, certificate)
+        (directory / "info" / _identifier(certificate)).write_text(json.dumps(information))
+        names = _names(certificate)
+        entries = [_entry(certificate, names)]
+        if leaf.renewed is not None:
+            made = pki.now - dt.timedelta(days=leaf.renewed)
+            serial = {"serial_number": f"{certificate.serial_number + 1:x}"}
+            newer = {**entries[0], **_times(made, made + dt.timedelta(days=90)), **serial}
+            entries += [newer, newer]  # the certificate and its precertificate
+        (directory / "logs" / names[0]).write_text(json.dumps(entries))
+
+
+def _identifier(certificate: x509.Certificate) -> str:
+    """Return the name that RFC 9773 section 4.1 gives a certificate."""
+    key = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier or b""
+    number = certificate.serial_number
+    serial = number.to_bytes(number.bit_length() // 8 + 1, signed=True)
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in (key, serial))
+
+
+def _information(now: dt.datetime, leaf: Leaf, certificate: x509.Certificate) -> Mapping[str, object]:
+    """Return the window of Boulder: a hundredth of the lifetime around its renewal point, or where it was moved."""
+    life = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+    point = certificate.not_valid_after_utc - life / (3 if life >= dt.timedelta(days=10) else 2)
+    start, end = point - life / 100, point + life / 100
+    if not leaf.wanted_now:
+        return {"suggestedWindow": {"start": start.isoformat(), "end": end.isoformat()}}
+    hour = dt.timedelta(hours=1)
+    return {
+        "suggestedWindow": {"start": (now - hour).isoformat(), "end": (now - hour / 2).isoformat()},
+        "explanationURL": f"https://{ACME}/incident",
+    }
+
+
+def _names(certificate: x509.Certificate) -> list[str]:
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return names.get_values_for_type(x509.DNSName)
+
+
+def _times(start: dt.datetime, end: dt.datetime) -> Mapping[str, str]:
+    return {"not_before": f"{start:%Y-%m-%dT%H:%M:%S}", "not_after": f"{end:%Y-%m-%dT%H:%M:%S}"}
+
+
+def _entry(certificate: x509.Certificate, names: Iterable[str]) -> Mapping[str, str]:
+    issuer = ", ".join(f"{attribute.rfc4514_attribute_name}={attribute.value!s}" for attribute in certificate.issuer)
+    return {
+        "issuer_name": issuer,
+        "name_value": "\n".join(names),
+        **_times(certificate.not_valid_before_utc, certificate.not_valid_after_utc),
+        "serial_number": f"{certificate.serial_number:x}",
+    }

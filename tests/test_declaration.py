@@ -1,0 +1,48 @@
+"""What is held against a declaration beyond its form: codes that no check has, certificates that nobody can read."""
+
+from typing import Any
+
+import pytest
+from padlock.declaration import read_declaration, read_declarations
+from padlock.site import InvalidSite
+
+from local.demo.authority import Authority
+
+PEM = Authority("http://127.0.0.1/intermediate.der").root_pem
+CUT = PEM[: len(PEM) // 2] + "\n-----END CERTIFICATE-----\n"
+NO_BASE64 = "-----BEGIN CERTIFICATE-----\n*** paste here ***\n-----END CERTIFICATE-----\n"
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"disable": ["hsts.mising"]}, "disable: no check has the code 'hsts.mising'; did you mean 'hsts.missing'?"),
+        ({"disable": "htsts"}, "disable: no check has the code 'htsts'; did you mean 'hsts'?"),
+        ({"disable": ["zzzzzz"]}, "docs/checks.md lists the codes"),
+        ({"severity": {"certificate.expirin": "error"}}, "did you mean 'certificate.expiring'?"),
+        ({"severity": {"hsts": "error"}}, "severity: no check has the code 'hsts'"),
+        ({"private_ca": PEM + CUT}, "private_ca: certificate 2 cannot be read"),
+        ({"private_ca": NO_BASE64}, "private_ca: certificate 1 cannot be read"),
+        ({"private_ca": PEM[:200]}, "private_ca: certificate 1 cannot be read"),
+    ],
+)
+def test_wrong_entries(keys: dict[str, Any], told: str) -> None:
+    """A typo in a code, and a certificate that was not pasted whole, are refused with what to write."""
+    with pytest.raises(InvalidSite) as caught:
+        read_declaration({"name": "example.com", **keys})
+    assert told in str(caught.value)
+    assert str(caught.value).startswith("site 'example.com': ")
+
+
+@pytest.mark.parametrize("entry", ["hsts", "hsts.", "hsts.*", "hsts.missing"])
+def test_codes_and_prefixes_are_accepted(entry: str) -> None:
+    """Each form in which codes are switched off is read, and so are whole certificates."""
+    keys = {"disable": [entry], "severity": {"hsts.missing": "error"}, "private_ca": PEM + PEM}
+    assert read_declaration({"name": "example.com", **keys}).disable == (entry,)
+
+
+def test_one_wrong_entry_never_stops_the_others() -> None:
+    """The usable sites are returned beside one numbered error for each that is not."""
+    sites, errors = read_declarations(["a.example", {"name": "b.example", "disable": ["x"]}, "c.example"])
+    assert [site.name for site in sites] == ["a.example", "c.example"]
+    assert [str(error).partition(":")[0] for error in errors] == ["entry 2"]
