@@ -130,15 +130,15 @@ def test_not_yet_valid_intermediate() -> None:
 @pytest.mark.parametrize(
     ("lifetime", "remaining", "severity"),
     [
-        (90, 28.9, Severity.WARNING),  # past two thirds and a day
+        (90, 27.9, Severity.WARNING),  # past two thirds and two days
         (90, 9.1, Severity.WARNING),
         (90, 8.9, Severity.ERROR),  # the last tenth
         (90, 0.1, Severity.ERROR),
         (6.67, 2.4, Severity.WARNING),  # past one half and the grace
         (6.67, 0.6, Severity.ERROR),
-        (47, 14, Severity.WARNING),
-        (198, 28, Severity.WARNING),  # ACM renews 45 days before the end
-        (398, 28, Severity.WARNING),
+        (47, 13.6, Severity.WARNING),
+        (198, 27.9, Severity.WARNING),  # ACM renews 45 days before the end
+        (398, 27.9, Severity.WARNING),
         (398, 13, Severity.ERROR),
     ],
 )

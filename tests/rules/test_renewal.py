@@ -44,10 +44,10 @@ def window(start: float, end: float, **fields: Any) -> dict[str, ev.RenewalInfor
 
 
 @pytest.mark.parametrize(
-    ("age", "left"), [(62, 28), (89.9, 0.1), (31.1, 13.9), (4.5, 1.5)], ids=["90", "last day", "45", "6"]
+    ("age", "left"), [(62.1, 27.9), (89.9, 0.1), (32.1, 12.9), (4.5, 1.5)], ids=["90", "last day", "45", "6"]
 )
 def test_a_certificate_that_no_program_renewed(age: float, left: float) -> None:
-    """Past two thirds of its lifetime and a day's grace, half of a short one: weeks before it expires."""
+    """Past two thirds of its lifetime and two days' grace, half of a short one: weeks before it expires."""
     found = fires("renewal.overdue", aged(age, left))
     assert found.subject in HOSTS
     assert found.severity == "error"
@@ -55,7 +55,7 @@ def test_a_certificate_that_no_program_renewed(age: float, left: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("age", "left"), [(10, 80), (60.5, 29.5), (30.5, 14.5), (3.2, 2.8)], ids=["fresh", "90", "45", "6"]
+    ("age", "left"), [(10, 80), (61.9, 28.1), (31.9, 13.1), (3.2, 2.8)], ids=["fresh", "90", "45", "6"]
 )
 def test_a_certificate_whose_renewal_is_not_late(age: float, left: float) -> None:
     """Up to the day on which a client that looks once a day has renewed."""
@@ -78,9 +78,9 @@ def test_a_year_from_an_automated_authority() -> None:
 
 
 def test_the_window_of_the_issuer_counts() -> None:
-    """A client that goes by a late window is well until that window is over, and a day longer."""
+    """A client that goes by a late window is well until that window is over, and two days longer."""
     silent("renewal.overdue", with_renewal(aged(63, 27), information=window(-0.5, 1)))
-    fires("renewal.overdue", with_renewal(aged(65, 25), information=window(-3, -1.5)))
+    fires("renewal.overdue", with_renewal(aged(65, 25), information=window(-4, -2.5)))
 
 
 def test_a_window_that_moved_early_makes_nothing_overdue() -> None:

@@ -108,8 +108,9 @@ LATEST_ALARM = timedelta(days=14)
 def renewal_due(lifetime: timedelta) -> timedelta:
     """Return the remaining time below which renewal is late: a third of the lifetime, half of a short one.
 
-    ACME clients renew at that point, and look once or twice a day; hence a day's grace (an eighth of short
-    lifetimes), so that a renewal on time never shows. Long lifetimes count as if they were 90 days.
+    ACME clients renew at that point or where the issuer's window says, which may end a day later, and look once or
+    twice a day; hence two days' grace (an eighth of short lifetimes), so that a renewal on time never shows. Long
+    lifetimes count as if they were 90 days.
     """
     return renewal_point(lifetime) - grace(lifetime)
 
@@ -121,7 +122,7 @@ def renewal_point(lifetime: timedelta) -> timedelta:
 
 def grace(lifetime: timedelta) -> timedelta:
     """Return how late a client may be that is well."""
-    return min(timedelta(days=1), lifetime / 8)
+    return min(timedelta(days=2), lifetime / 8)
 
 
 def critical(lifetime: timedelta, days: int | None) -> timedelta:

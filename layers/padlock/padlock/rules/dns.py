@@ -197,8 +197,7 @@ def _unasked(evidence: Evidence) -> Iterator[Unknown]:
     for host in judged(evidence):
         if host.host not in asked:
             reason = reasons.get(host.host) or "the authoritative servers were not asked"
-            # Where the resolver shows addresses without an alias there is no CNAME to ask about.
-            yield Unknown(host.host, reason, partial=host.exists and not aliases(host))
+            yield Unknown(host.host, reason)
 
 
 @rule(

@@ -59,8 +59,6 @@ def nameservers_disagree(site: Site, evidence: Evidence) -> Iterator[Outcome]:
     What agrees on the second look was propagation, and is a notice. So are answers that differ on purpose: of a
     weighted or rotating pool, or of an alias at the apex that each server resolves for itself.
     """
-    # Where no server of any zone was heard there is nothing to compare, however well the names resolve.
-    asked = any(_views(zone.answers, host, "A") for zone in zones(evidence) for host in zone.hosts)
     for zone in zones(evidence):
         for host in zone.hosts:
             problem = _disagreement(evidence, zone, host)
@@ -68,11 +66,11 @@ def nameservers_disagree(site: Site, evidence: Evidence) -> Iterator[Outcome]:
                 yield problem
         if not any(_views(zone.answers, host, "A") for host in zone.hosts):
             reason = zone.failure or "none of its name servers answered from here"
-            yield Unknown(_named(zone), reason, partial=asked)
+            yield Unknown(_named(zone), reason, partial=_resolves(evidence, zone))
     held = {host for zone in zones(evidence) for host in zone.hosts}
     for other in judged(evidence):
         if other.host not in held:
-            yield Unknown(other.host, "its name servers were not asked", partial=asked and other.exists)
+            yield Unknown(other.host, "its name servers were not asked", partial=other.exists)
 
 
 def _named(zone: Zone) -> str:
