@@ -40,9 +40,9 @@ INTERRUPTED = 130
 
 def main(names: Sequence[str]) -> int:
     """Tell the whole story; return the exit status."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # A terminal that is closed ends it as a termination does: with everything stopped and removed.
-        signal.signal(number, lambda received, _frame: sys.exit(128 + received))
+        signal.signal(number, _end)
     try:
         with patch.dict(os.environ, HERE):
             # A profile or endpoint of the user's own AWS account has no say in this.
@@ -56,6 +56,14 @@ def main(names: Sequence[str]) -> int:
         say("\ninterrupted; nothing is left behind")
         return INTERRUPTED
     return 0
+
+
+def _end(received: int, _frame: object) -> None:
+    """End in order, wherever the signal came; what it broke off half-made has nothing to say of that."""
+    sys.unraisablehook = lambda _: None
+    if received == signal.SIGINT:
+        raise KeyboardInterrupt
+    sys.exit(128 + received)
 
 
 def named(arguments: Sequence[str]) -> list[str]:
