@@ -167,7 +167,7 @@ async def test_one_sites_trouble_is_not_anothers() -> None:
     """Sites that stall, flood and reset run beside a healthy one in the same loop."""
     flood = forever(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n" * 2000)
     async with contextlib.AsyncExitStack() as stack:
-        bad = [await stack.enter_async_context(stage(s, s, deadline=4)) for s in (silence, flood, resets)]
+        bad = [await stack.enter_async_context(stage(s, s, deadline=2)) for s in (silence, flood, resets)]
         good = await stack.enter_async_context(stage(SHOP, SHOP))
         waiting = [asyncio.create_task(lab.gather()) for lab in bad]
         seen = await good.gather()
