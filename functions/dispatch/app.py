@@ -32,4 +32,4 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
     logger.info("dispatched", extra=msgspec.to_builtins(done))
     if done.failed:
         raise RuntimeError(f"the queue refused {done.failed} of {done.due} sites of the tick {done.slot}")
-    return msgspec.to_builtins(done)  # type: ignore[no-any-return]
+    return msgspec.to_builtins(done)  # type: ignore[no-any-return]  # a Struct becomes a dict

@@ -52,4 +52,4 @@ def sweep() -> dict[str, Any]:
     metrics.add_metric("OldestPendingAlert", MetricUnit.Seconds, swept.oldest_seconds)
     if swept.failed:
         raise RuntimeError(f"alerts of {len(swept.failed)} sites stay pending: {'; '.join(swept.failed[:5])}")
-    return msgspec.to_builtins(swept)  # type: ignore[no-any-return]
+    return msgspec.to_builtins(swept)  # type: ignore[no-any-return]  # a Struct becomes a dict

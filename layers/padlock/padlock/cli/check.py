@@ -88,7 +88,7 @@ async def _check_all(
     A fault of ours costs its site's report only.
     """
     from padlock.probes import gather  # noqa: PLC0415 — its imports cost 200 ms that --help need not pay
-    from padlock.probes.cache import MemoryCache  # noqa: PLC0415
+    from padlock.probes.cache import MemoryCache  # noqa: PLC0415 — as above
 
     _allow_descriptors(min(len(sites), AT_ONCE) * DESCRIPTORS_PER_SITE + 100)
     slots = asyncio.Semaphore(AT_ONCE)

@@ -40,7 +40,7 @@ def clear_progress() -> None:
 def show(report: Report) -> None:
     """Write one report as text, in colour on a terminal unless NO_COLOR is set (no-color.org)."""
     # rich costs 60 ms that --json need not pay.
-    from padlock.render.terminal import PLAIN_GLYPHS, render  # noqa: PLC0415
+    from padlock.render.terminal import PLAIN_GLYPHS, render  # noqa: PLC0415 — rich is slow to load
 
     width = min(shutil.get_terminal_size((PIPE_WIDTH, 24)).columns, WIDEST)
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -95,9 +95,9 @@ def _put(options: argparse.Namespace, sites: Iterable[Site], wrong: list[str]) -
 def _on_table(options: argparse.Namespace, action: "Callable[[Sites], int]") -> int:
     """Run an action on the stack's table; what AWS refuses becomes one line that says what to do."""
     # boto3 costs 300 ms that the other commands need not pay.
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 — boto3 takes 300 ms
 
-    from padlock.storage import Sites, client  # noqa: PLC0415
+    from padlock.storage import Sites, client  # noqa: PLC0415 — as above
 
     if region := os.environ.get("AWS_REGION"):
         # The AWS command line reads this name, boto3 only the other.
@@ -120,7 +120,7 @@ def _on_table(options: argparse.Namespace, action: "Callable[[Sites], int]") -> 
 
 def _table_of(stack: str) -> str:
     """Return the name of a stack's Sites table; empty where the stack has no such output."""
-    import boto3  # noqa: PLC0415
+    import boto3  # noqa: PLC0415 — as above
 
     described = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
     outputs: Iterable[Any] = described.get("Outputs", ())
