@@ -65,15 +65,23 @@ def all_steps(status: StepStatus) -> tuple[dict[str, StepStatus], dict[str, tupl
 
 
 def test_step_18_sums_up() -> None:
-    """Step 18 passes with its five lines, fails with one of them, and is open where one is."""
-    assert checklist.record(*all_steps("pass"), [], {})[-1].status == "pass"
+    """Step 18 fails with one of its five lines, and is open where one is: renewal, as seen from outside."""
     outcomes, steps = all_steps("pass")
-    outcomes, steps = {**outcomes, "late.renewal": "unknown"}, {**steps, "late.renewal": (14,)}
+    steps = {**steps, "late.renewal": (14,)}
     summed = checklist.record(outcomes, steps, [], {})[-1]
     assert (summed.status, summed.reason) == ("unknown", "not proven: renewal status verified")
     outcomes = {**outcomes, "late.renewal": "fail"}
     summed = checklist.record(outcomes, steps, [finding("late.renewal")], {})[-1]
     assert (summed.status, summed.codes) == ("fail", ("late.renewal",))
+
+
+def test_what_only_the_host_can_prove() -> None:
+    """Renewal and forwarded headers fail from outside, but nothing seen from there proves them."""
+    rows = checklist.record(*all_steps("pass"), [], {})
+    unproven = {record.step: record.reason for record in rows[:17] if record.status != "pass"}
+    assert unproven == dict.fromkeys((14, 17), checklist.UNPROVEN)
+    failed = checklist.record(*all_steps("fail"), [finding("all.steps")], {})
+    assert {failed[13].status, failed[16].status} == {"fail"}
 
 
 def test_a_step_without_a_check_says_so() -> None:

@@ -35,6 +35,9 @@ FINAL: Mapping[str, tuple[int, ...]] = {
 NEEDS_HOST = "only the host itself can tell"
 HOST_STEPS = frozenset({5, 6, 9})
 """Steps of which nothing shows from outside."""
+UNPROVEN = "nothing speaks against it from outside; only the host itself can prove it"
+PROVEN_BY_HOST = frozenset({14, 17})
+"""Steps that fail from outside, but pass only with what the host says: a timer or dry run, the headers sent on."""
 UNCHECKED = "there is no check of it yet"
 
 
@@ -48,7 +51,7 @@ def record(
 
     `outcomes` has a status per code that was looked at, `steps` the steps of each code, `reasons` why a code is
     unknown or not applicable. A step fails with any error or warning, is unknown where one of its codes is, passes
-    where one passed, and is unknown where no code speaks of it.
+    where one passed, and is unknown where no code speaks of it, or where only the host could prove it.
     """
     failing = {finding.code for finding in findings if finding.severity is not Severity.NOTICE}
     rows = {step: _row(step, outcomes, steps, failing, reasons) for step in range(1, 18)}
@@ -70,6 +73,8 @@ def _row(
         matching = [
             code for code in codes if outcomes[code] == status or (status == "pass" and outcomes[code] == "fail")
         ]
+        if matching and status == "pass" and step in PROVEN_BY_HOST:
+            return StepRecord(step, TITLES[step], "unknown", (), UNPROVEN)
         if matching:
             return StepRecord(
                 step, TITLES[step], status, (), reasons.get(matching[0], "") if status != "pass" else ""
