@@ -22,6 +22,8 @@ def assess(evidence: Evidence) -> Report:
         if switched_off(evidence.site, rule.code):
             outcomes[rule.code], reasons[rule.code] = "not applicable", "switched off by the site's declaration"
             continue
+        if rule.reads == "host" and evidence.host is None:
+            continue  # nobody asked the host: the checklist says so where only the host can tell
         seen = _apply(rule, evidence)
         problems = [outcome for outcome in seen if isinstance(outcome, Problem)]
         unknown = [outcome for outcome in seen if isinstance(outcome, Unknown)]
@@ -85,6 +87,7 @@ def _finding(rule: Rule, problem: Problem, site: Site) -> Finding:
         reference=rule.reference,
         step=rule.steps[0] if rule.steps else None,
         summary=rule.summary,
+        commands=problem.commands,
     )
 
 

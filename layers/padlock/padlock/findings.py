@@ -46,6 +46,8 @@ class Finding(msgspec.Struct, frozen=True):
     """Step of the checklist, 1 to 18; None: beyond it."""
     summary: str = ""
     """The problem in two to six words, for subjects of mails and headings."""
+    commands: tuple[str, ...] = ()
+    """Shell lines that heal it on the audited host, in their order; empty: only a person can."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -77,6 +79,8 @@ class Cause(msgspec.Struct, frozen=True):
     remediation: str
     explains: tuple[str, ...]
     """Codes of the findings that it explains."""
+    commands: tuple[str, ...] = ()
+    """Shell lines that heal it on the audited host, in their order; empty: only a person can."""
 
 
 class StepRecord(msgspec.Struct, frozen=True):

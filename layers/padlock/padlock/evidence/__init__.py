@@ -13,6 +13,24 @@ import msgspec
 from padlock.evidence.caa import CaaRecord, CaaSet
 from padlock.evidence.dns import Dns, HostDns, Lookup, NameserverAnswer, PublicResolver, Rcode, Zone
 from padlock.evidence.failure import OURS, Failure, FailureKind
+from padlock.evidence.host import (
+    NO_SUCH_COMMAND,
+    TIMED_OUT,
+    Certbot,
+    CertificateFile,
+    Directive,
+    FileFault,
+    Filter,
+    Host,
+    Lineage,
+    Listener,
+    LogTail,
+    Nginx,
+    Ran,
+    RenewalTest,
+    RenewalTimer,
+    Upstream,
+)
 from padlock.evidence.http import Chain, ChainEnd, Exchange, Hop, Http, Place, Purpose, SelfReference
 from padlock.evidence.page import Asset, AssetKind, Mix, Page, Reference
 from padlock.evidence.registration import Registration
@@ -31,45 +49,61 @@ from padlock.evidence.tls import (
 from padlock.site import Site
 
 __all__ = [
+    "NO_SUCH_COMMAND",
     "OURS",
+    "TIMED_OUT",
     "Asset",
     "AssetKind",
     "CaaRecord",
     "CaaSet",
+    "Certbot",
     "Certificate",
+    "CertificateFile",
     "Chain",
     "ChainEnd",
     "Challenge",
+    "Directive",
     "Dns",
     "Evidence",
     "Exchange",
     "Failure",
     "FailureKind",
+    "FileFault",
+    "Filter",
     "Handshake",
     "Hop",
+    "Host",
     "HostDns",
     "Http",
+    "Lineage",
+    "Listener",
+    "LogTail",
     "Logged",
     "Lookup",
     "Mix",
     "NameserverAnswer",
+    "Nginx",
     "ObsoleteOffer",
     "Page",
     "Place",
     "PortState",
     "PublicResolver",
     "Purpose",
+    "Ran",
     "Rcode",
     "Reference",
     "Registration",
     "Renewal",
     "RenewalInformation",
+    "RenewalTest",
+    "RenewalTimer",
     "Revocation",
     "RevocationStatus",
     "Search",
     "SelfReference",
     "Tls",
     "TrustStatus",
+    "Upstream",
     "Verification",
     "Zone",
     "decode",
@@ -95,6 +129,8 @@ class Evidence(msgspec.Struct, frozen=True):
     """One per registrable domain of the site's hosts."""
     caa: Mapping[str, CaaSet] | None = None
     """Name → its CAA records, for each host and every name above it."""
+    host: tuple[Host, ...] | None = None
+    """One per machine that was audited for the site."""
     timings: Mapping[str, float] = {}
     """Phase → seconds."""
     vantage: Mapping[str, str] = {}

@@ -23,6 +23,8 @@ class Problem(msgspec.Struct, frozen=True):
     """Set where this case is worse or better than the rule's own severity."""
     remediation: str = ""
     """Set where this case has a fix of its own."""
+    commands: tuple[str, ...] = ()
+    """Shell lines, run as root, that heal it on the audited host, names and paths filled in and quoted."""
 
 
 class Unknown(msgspec.Struct, frozen=True):
