@@ -2,27 +2,46 @@
 
 import pytest
 from padlock.causes import infer
-from padlock.findings import Finding, Severity
+from padlock.findings import Finding, NotAssessed, Severity
 
 
 def finding(
-    code: str, subject: str = "example.com", severity: Severity = Severity.ERROR, observed: str = ""
+    code: str,
+    subject: str = "example.com",
+    severity: Severity = Severity.ERROR,
+    observed: str = "",
+    commands: tuple[str, ...] = (),
 ) -> Finding:
     """Return a finding of a code."""
-    return Finding(code, severity, subject, observed, "", "", f"fix {code}", "", None)
+    return Finding(code, severity, subject, observed, "", "", f"fix {code}", "", None, commands=commands)
 
 
 CAUSES = {
     "cause.dns_broken": ["dns.unresolvable"],
     "cause.dns_wrong_server": ["dns.unexpected_address"],
     "cause.port_blocked": ["port.https_closed"],
+    "cause.not_reloaded": ["renewal.newer_certificate_not_served"],
     "cause.server_name": ["server.default_site"],
     "cause.certificate_coverage": ["certificate.name_mismatch"],
     "cause.renewal_broken": ["certificate.expired"],
     "cause.redirect_loop": ["redirect.loop"],
     "cause.proxy_headers": ["proxy.scheme_lost"],
     "cause.upstream_down": ["app.bad_gateway"],
+    "cause.insecure_urls": ["content.mixed_active"],
 }
+BY_HOST = {
+    "cause.port_blocked": ["firewall.blocked"],
+    "cause.nginx_down": ["nginx.inactive"],
+    "cause.stale_nginx_config": ["nginx.conflicting_server_name"],
+    "cause.not_reloaded": ["nginx.not_reloaded"],
+    "cause.server_name": ["nginx.server_name_missing"],
+    "cause.certificate_coverage": ["certbot.names"],
+    "cause.renewal_broken": ["certbot.no_timer"],
+    "cause.redirect_loop": ["redirect.loop", "nginx.proxy_headers"],
+    "cause.proxy_headers": ["proxy.scheme_lost", "nginx.proxy_headers"],
+    "cause.upstream_down": ["upstream.unreachable"],
+}
+"""What the host itself shows."""
 
 
 @pytest.mark.parametrize(("cause", "codes"), CAUSES.items())
@@ -42,10 +61,107 @@ def test_no_cause_without_findings() -> None:
     assert infer([finding("hsts.missing", severity=Severity.NOTICE), finding("canonical.split")]) == ()
 
 
+@pytest.mark.parametrize(("cause", "codes"), BY_HOST.items())
+def test_what_the_host_shows_is_certain(cause: str, codes: list[str]) -> None:
+    """The host's own word makes a cause certain, and brings the commands for that host, each once."""
+    lines = ("nginx -t", "systemctl reload nginx")
+    audited = [finding(code, "example.com on web-1", commands=lines) for code in codes]
+    (found,) = infer(audited)
+    assert (found.code, found.confidence, found.commands) == (cause, "certain", lines)
+    assert found.explains == tuple(codes)
+    assert found.inhibits == ()
+
+
 def test_order_of_debugging() -> None:
     """DNS, firewall, nginx, certificate, redirects, app, whatever the order of the findings."""
-    found = infer([finding(code) for codes in reversed(CAUSES.values()) for code in codes if "mismatch" not in code])
-    assert [cause.code for cause in found] == [cause for cause in CAUSES if "coverage" not in cause]
+    hosts = {code: f"{number}.example.com" for number, code in enumerate(CAUSES)}
+    found = infer([finding(code, hosts[cause]) for cause, codes in reversed(CAUSES.items()) for code in codes])
+    assert [cause.code for cause in found] == list(CAUSES)
+
+
+def test_a_finding_has_one_cause() -> None:
+    """What a wrong address brings about is not blamed on nginx and on the certificate as well."""
+    shown = [finding(code) for code in ("server.default_site", "certificate.name_mismatch", "certificate.expired")]
+    (found,) = infer([*shown, finding("dns.unexpected_address")])
+    assert found.code == "cause.dns_wrong_server"
+    assert found.inhibits == tuple(one.label for one in shown)
+
+
+def test_the_right_server_has_faults_of_its_own() -> None:
+    """A stale address beside the right one does not explain an expired certificate at the right one."""
+    found = infer(
+        [
+            finding("dns.unexpected_address", observed="93.184.215.14, 192.0.2.7 is not declared"),
+            finding("certificate.untrusted", "example.com at 192.0.2.7"),
+            finding("certificate.expired", "example.com at 203.0.113.5"),
+        ]
+    )
+    assert [(cause.code, cause.explains) for cause in found] == [
+        ("cause.dns_wrong_server", ("dns.unexpected_address", "certificate.untrusted")),
+        ("cause.renewal_broken", ("certificate.expired",)),
+    ]
+
+
+@pytest.mark.parametrize("code", ["dns.dnssec_bogus", "registration.on_hold"])
+def test_broken_dns_that_no_record_mends(code: str) -> None:
+    """A bogus signature and a domain on hold are causes of their own, with the fix that their finding knows."""
+    (found,) = infer([finding("dns.unresolvable"), finding(code)])
+    assert (found.code, found.explains) == ("cause.dns_broken", ("dns.unresolvable", code))
+    assert found.remediation == f"fix {code}"
+
+
+def test_not_reloaded_is_no_broken_renewal() -> None:
+    """An expired certificate is explained by the newer one on disk; renewal works."""
+    (found,) = infer(
+        [
+            finding("certificate.expired"),
+            finding("renewal.newer_certificate_not_served"),
+            finding("nginx.not_reloaded", "example.com on web-1", observed="the certificate on disk is newer"),
+        ]
+    )
+    assert found.code == "cause.not_reloaded"
+    assert found.confidence == "certain"
+    assert found.explains == (
+        "nginx.not_reloaded",
+        "renewal.newer_certificate_not_served",
+        "certificate.expired",
+    )
+
+
+def test_a_changed_configuration_leaves_the_certificate_alone() -> None:
+    """A configuration that waits for a reload explains the wrong site, not an expired certificate."""
+    reload = finding("nginx.not_reloaded", "example.com on web-1", observed="shop.conf is newer than the workers")
+    found = infer([reload, finding("certificate.expired"), finding("server.default_site", "www.example.com")])
+    assert [cause.code for cause in found] == ["cause.not_reloaded", "cause.renewal_broken"]
+    assert found[0].explains == ("nginx.not_reloaded", "server.default_site")
+
+
+def test_a_refusal_of_a_stopped_nginx_is_no_firewall() -> None:
+    """Where the host says that nginx is down, the refused port and the invalid configuration are explained."""
+    (found,) = infer(
+        [
+            finding("port.https_closed", observed="port 443: the connection is refused"),
+            finding("nginx.inactive", "example.com on web-1", commands=("systemctl start nginx",)),
+            finding("nginx.invalid", "example.com on web-1", commands=()),
+        ]
+    )
+    assert found.code == "cause.nginx_down"
+    assert found.explains == ("nginx.invalid", "nginx.inactive", "port.https_closed")
+    assert "cannot start" in found.explanation
+
+
+def test_a_blocked_checker_is_a_cause_without_a_finding() -> None:
+    """A firewall of the app's that turns the checker away is said, though it finds nothing."""
+    (found,) = infer([], [NotAssessed("app.blocked", "https://example.com/", "a challenge page")])
+    assert (found.code, found.explains) == ("cause.prober_blocked", ("app.blocked",))
+    assert infer([], [NotAssessed("app.slow", "https://example.com/", "no answer")]) == ()
+    assert infer([], [NotAssessed("app.blocked", "example.com", "no evidence", whole=True)]) == ()
+
+
+def test_mixed_content_of_a_lost_scheme_is_the_proxys() -> None:
+    """URLs that the app writes wrong for want of a header are no wrong templates."""
+    (found,) = infer([finding("content.mixed_active"), finding("proxy.scheme_lost")])
+    assert found.code == "cause.proxy_headers"
 
 
 def test_default_site_explains_the_mismatch() -> None:
@@ -67,7 +183,7 @@ def test_wrong_server_explains_what_it_shows() -> None:
     """A stray address explains the stranger's certificate of the same host, not of others."""
     found = infer(
         [
-            finding("dns.unexpected_address"),
+            finding("dns.unexpected_address", observed="192.0.2.7"),
             finding("certificate.untrusted", "example.com at 192.0.2.7"),
             finding("server.unexpected_content", "www.example.com"),
         ]

@@ -1,12 +1,13 @@
 """fold: which runs open, worsen, ease and resolve what, and which of them are worth an alert."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from padlock import evidence as ev
 from padlock.changes import MAX_SUBJECT, Change, State, fold
-from padlock.findings import NotAssessed, Report, Severity
+from padlock.findings import Cause, NotAssessed, Report, Severity
 
 from tests import evidence_builder as builder
 from tests.reports import NOW, finding, report
@@ -239,3 +240,46 @@ def test_seeing_again_resolves() -> None:
     assert change is not None
     assert {"certificate.expired", "app.bad_gateway"} <= set(keys(change.resolved))
     assert change.after == "ok"
+
+
+def caused(*findings: Any, primary: str, at: datetime = NOW) -> Report:
+    """Return a report whose one cause is led to by the code `primary`, and brings about the other findings."""
+    shown = tuple(one.label for one in findings if one.code != primary)
+    cause = Cause("cause.x", "likely", "why", "fix", tuple(one.code for one in findings), (), shown)
+    return msgspec.structs.replace(report(*findings, at=at), causes=(cause,))
+
+
+WRONG = finding("dns.unexpected_address")
+DEFAULT = finding("server.default_site")
+
+
+def test_a_known_cause_inhibits_what_it_brings_about() -> None:
+    """An error that a cause brings about, which was alerted before, is kept in the state and alerts nobody."""
+    state, change = folded(report(WRONG), caused(WRONG, DEFAULT, primary=WRONG.code, at=LATER))
+    assert change is None
+    assert keys(state.findings) == ["dns.unexpected_address", "server.default_site"]
+
+
+def test_what_outlives_its_cause_is_alerted() -> None:
+    """Once the cause is mended, an error that was inhibited and stays is in the alert that tells of it."""
+    _, change = folded(report(WRONG), caused(WRONG, DEFAULT, primary=WRONG.code), report(DEFAULT, at=LATER))
+    assert change is not None
+    assert (keys(change.resolved), keys(change.still_open)) == (["dns.unexpected_address"], ["server.default_site"])
+
+
+def test_a_new_cause_alerts_with_all_that_it_brings_about() -> None:
+    """A cause that nobody was told of inhibits nothing, and neither does one of another finding."""
+    _, change = folded(report(), caused(WRONG, DEFAULT, primary=WRONG.code))
+    assert change is not None
+    assert keys(change.opened) == ["dns.unexpected_address", "server.default_site"]
+    _, change = folded(report(EXPIRED), caused(EXPIRED, WRONG, DEFAULT, primary=WRONG.code))
+    assert change is not None
+
+
+def test_what_no_cause_explains_alerts_beside_one() -> None:
+    """An error of another host is not inhibited by a cause that brings the same code about elsewhere."""
+    other = finding("server.default_site", "www.example.com")
+    known = caused(WRONG, DEFAULT, primary=WRONG.code)
+    _, change = folded(known, msgspec.structs.replace(report(WRONG, DEFAULT, other), causes=known.causes))
+    assert change is not None
+    assert [one.subject for one in change.opened] == ["www.example.com"]

@@ -126,6 +126,28 @@ def test_body_names_causes() -> None:
     assert "* Renewal stopped. (likely; cause.renewal_broken)\n  Fix: sudo certbot renew --dry-run" in body
 
 
+def test_what_a_cause_brings_about_is_told_in_short() -> None:
+    """One blocked port is one thing to read: what follows from it stands below it, without fixes of its own."""
+    inhibits, lines = (EXPIRED.label,), ("nginx -t", "systemctl reload nginx")
+    cause = Cause(
+        "cause.port_blocked", "certain", "Blocked.", "Open it.", (CLOSED.code, EXPIRED.code), lines, inhibits
+    )
+    change = change_of(msgspec.structs.replace(report(CLOSED, EXPIRED), causes=(cause,)))
+    body = compose(change, "a", 1, Further("t")).body
+    assert "  As root on the server:\n      nginx -t\n      systemctl reload nginx\n" in body
+    new, why, following = (body.index(title) for title in ("NEW\n", "WHY\n", "NEW FOR THAT REASON\n"))
+    assert new < body.index("port https_closed: example.com") < why < following
+    assert following < body.index("* certificate expired: example.com\n  (certificate.expired) expired 3 days ago\n")
+    assert body.count("Fix: sudo certbot renew") == 1
+
+
+def test_half_a_recipe_is_none() -> None:
+    """Commands of which one is too long to be shown whole are not shown: somebody would run the others."""
+    cause = Cause("cause.x", "certain", "Why.", "Fix.", (), ("true", "x" * 5000))
+    change = change_of(msgspec.structs.replace(report(CLOSED), causes=(cause,)))
+    assert "As root" not in compose(change, "a", 1, Further("t")).body
+
+
 FIELDS = ("observed", "expected", "impact", "remediation", "reference", "summary")
 
 

@@ -65,6 +65,7 @@ def broken() -> Report:
                 explanation="The certificate was not renewed when it was due. Something stops certbot on the host.",
                 remediation="See what stops it: `sudo certbot renew --dry-run`.",
                 explains=("certificate.expired",),
+                commands=("nginx -t && systemctl reload nginx", "certbot renew --dry-run"),
             ),
         ),
         checklist=rows,

@@ -1,7 +1,8 @@
 """(state, report) → (state, change): what is new since the last look, purely.
 
 A site's state is its set of open findings, keyed by code and subject, each with the time since when it is open.
-Errors make changes, and changes make alerts; warnings and notices are kept in the state without one.
+Errors make changes, and changes make alerts; warnings and notices are kept in the state without one. What a known
+cause brings about makes no alert of its own.
 """
 
 import hashlib
@@ -124,7 +125,7 @@ def _hidden(finding: OpenFinding, not_assessed: tuple[NotAssessed, ...]) -> bool
 def _difference(before: Open, after: Open, report: Report, *, seen_before: bool) -> Change | None:
     was = {key for key, finding in before.items() if finding.severity is Severity.ERROR}
     now = {key for key, finding in after.items() if finding.severity is Severity.ERROR}
-    if was == now:
+    if not was - now and now - was <= _inhibited(report, was & now):
         return None
     return Change(
         site=report.site,
@@ -141,6 +142,20 @@ def _difference(before: Open, after: Open, report: Report, *, seen_before: bool)
         labels=report.labels,
         timezone=report.timezone,
     )
+
+
+def _inhibited(report: Report, known: set[Key]) -> set[Key]:
+    """Return the errors that raise no alert of their own: what a cause brings about that was alerted before.
+
+    They stay in the state, and the next alert names them; once the cause is gone they stand for themselves.
+    """
+    inhibited: set[Key] = set()
+    for cause in report.causes:
+        keys = {f.label: (f.code, _bounded(f.subject)) for f in report.findings if f.code in cause.explains}
+        shown = {key for label, key in keys.items() if label in cause.inhibits}
+        if known & (set(keys.values()) - shown):
+            inhibited |= shown
+    return inhibited
 
 
 def _bounded(subject: str) -> str:

@@ -81,6 +81,8 @@ class Cause(msgspec.Struct, frozen=True):
     """Codes of the findings that it explains."""
     commands: tuple[str, ...] = ()
     """Shell lines that heal it on the audited host, in their order; empty: only a person can."""
+    inhibits: tuple[str, ...] = ()
+    """Labels of those findings that it only brings about: while it is known they raise no alert of their own."""
 
 
 class StepRecord(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from padlock.changes import MAX_SUBJECT, Change, OpenFinding
-from padlock.findings import Severity
+from padlock.findings import Cause, Severity
 from padlock.render.escape import paragraphs, printable
 
 MAX_TITLE = 99
@@ -23,6 +23,7 @@ MAX_LISTED = 20
 """Subjects of one finding that are named."""
 MAX_MESSAGE = 200_000
 """Octets of a message; SNS's limit is 262,144, message attributes included."""
+MAX_COMMANDS = 20
 CAPS = ((20, 1200), (10, 400), (5, 150), (2, 60))
 """Findings of one section and characters of one text that are shown; the next pair where a message is too large."""
 SEVERITY = "error"
@@ -114,15 +115,19 @@ def _named(findings: Sequence[OpenFinding], characters: int) -> str:
 def _body(change: Change, alert_id: str, seq: int, further: Further, shown: int, characters: int) -> str:
     checked = _time(change.checked_at) + _local(change.checked_at, change.timezone)
     lines = [f"{printable(change.site, 200)}: {_happened(change)}", f"Checked at {checked}", ""]
-    lines += _section("NEW", (*change.opened, *change.worsened), _in_full, shown, characters)
+    new = (*change.opened, *change.worsened)
+    inhibited = {label for cause in change.causes for label in cause.inhibits}
+    lines += _section("NEW", [f for f in new if f.label not in inhibited], _in_full, shown, characters)
     if change.causes and change.after == "error":
         lines += ["WHY", "---"]
         for cause in change.causes[:shown]:
             lines += [
                 f"* {printable(cause.explanation, characters)} ({cause.confidence}; {cause.code})",
                 *_fix(cause.remediation, characters),
+                *_commands(cause, characters),
             ]
         lines.append("")
+    lines += _section("NEW FOR THAT REASON", [f for f in new if f.label in inhibited], _briefly, shown, characters)
     lines += _section("STILL OPEN", change.still_open, _in_short, shown, characters)
     lines += _section("NO LONGER AN ERROR", change.eased, _in_short, shown, characters)
     lines += _section("OVER", change.resolved, _ended(change.checked_at), shown, characters)
@@ -172,6 +177,19 @@ def _in_short(finding: OpenFinding, subjects: Sequence[str], characters: int) ->
     yield f"* {_headline(finding, subjects, characters)}"
     yield f"  ({finding.code}, {finding.severity.value}; since {_time(finding.since)})"
     yield from _fix(finding.remediation, characters)
+
+
+def _briefly(finding: OpenFinding, subjects: Sequence[str], characters: int) -> Iterable[str]:
+    yield f"* {_headline(finding, subjects, characters)}"
+    yield f"  ({finding.code}) {printable(finding.observed, characters)}"
+
+
+def _commands(cause: Cause, characters: int) -> Iterable[str]:
+    """Yield the lines that heal it, each as it is typed; one that would have to be cut is left to the report."""
+    whole = [printable(line, len(line)) for line in cause.commands[:MAX_COMMANDS] if len(line) <= characters]
+    if whole and whole == list(cause.commands):
+        yield "  As root on the server:"
+        yield from (f"      {line}" for line in whole)
 
 
 def _ended(now: datetime) -> Layout:

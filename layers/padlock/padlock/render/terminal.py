@@ -189,6 +189,16 @@ def _causes(console: Console, causes: Sequence[Cause]) -> None:
         )
         _rows(console, [("", printable(cause.explanation)), ("explains", printable(", ".join(cause.explains)))])
         _fix(console, cause.remediation)
+        _commands(console, cause.commands)
+
+
+def _commands(console: Console, commands: Sequence[str]) -> None:
+    """Print the lines that heal it on the host, each on a line of its own, to be copied whole."""
+    for number, line in enumerate(commands):
+        label = "" if number else "as root"
+        console.print(
+            Text.assemble("    ", (f"{label:<10}", "dim"), (printable(line, len(line)), "bold")), soft_wrap=True
+        )
 
 
 def _findings(console: Console, findings: Sequence[Finding]) -> None:
@@ -210,6 +220,7 @@ def _findings(console: Console, findings: Sequence[Finding]) -> None:
         if finding.severity is not Severity.NOTICE:
             _rows(console, [("expected", printable(finding.expected)), ("why", printable(finding.impact))])
         _fix(console, finding.remediation)
+        _commands(console, finding.commands)
         if finding.severity is not Severity.NOTICE:
             _rows(console, [("source", _source(finding))])
 
