@@ -45,14 +45,20 @@ test: install .venv-sam/.installed lab-tools ## run every test; what cannot be h
 .PHONY: lab-tools
 lab-tools: ## as root on Debian, install the servers that tests/lab runs
 	@local/install-lab || test $$? -eq 3
+	@local/install-lab host || test $$? -eq 3
 
 .PHONY: conformance
-conformance: install ## compare verdicts with Chromium's own; needs Debian's chromium
-	$(BIN)/python -m tests.conformance.mixed_content
+conformance: install ## compare verdicts with Chromium, curl, OpenSSL and testssl.sh; WRITE=1 writes docs/conformance.md
+	@local/install-lab conformance
+	@$(BIN)/python -m tests.conformance $(if $(WRITE),--write docs/conformance.md)
 
 .PHONY: docs
 docs: install ## write docs/checks.md anew from the rules
 	$(BIN)/python -m local.catalogue
+
+.PHONY: host-document
+host-document: install ## write the collector into template.yaml, as the document that the host audit runs
+	$(BIN)/python -m local.document
 
 .PHONY: lint
 lint: install ## style and common faults

@@ -5,6 +5,7 @@ async with services(pages({"/domain/shop.test": reply(body="{}")})) as asked:
 """
 
 import contextlib
+import json
 import tempfile
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
@@ -12,15 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from padlock.evidence import Registration
 from padlock.network.vantage import Vantage
 from padlock.probes.cache import Cache, MemoryCache
+from padlock.probes.registration import look_up
 from padlock.probes.run import Run
 from padlock.site import parse
 
-from tests import dns_server
-from tests.servers import LOOPBACK, Authority, Script, listen
+from tests import captured, dns_server
+from tests.servers import LOOPBACK, Authority, Script, listen, pages, reply
 
 NAME = "service.example"
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 class Asked(msgspec.Struct):
@@ -69,3 +73,31 @@ async def services(
                 services={service: f"https://{NAME}:{port}"},
             )
             yield Asked(port, vantage, authority, resolver)
+
+
+NAMED = {"EXAMPLE.COM": "SHOP.TEST", "2023-08-13T04:00:00Z": "2027-06-01T10:00:00Z"}
+"""Of Verisign's answer: the name and the date that these tests have instead."""
+DOMAIN = json.loads(captured.text("rdap-verisign.json", NAMED))
+REGISTRAR = "RESERVED-Internet Assigned Numbers Authority"
+
+
+def domain(**fields: Any) -> bytes:
+    """Return Verisign's answer with other fields."""
+    return rdap(json.dumps({**DOMAIN, **fields}))
+
+
+def rdap(body: str, status: int = 200) -> bytes:
+    """Return a response of an RDAP service."""
+    return reply(status, body, ("Content-Type", "application/rdap+json"))
+
+
+async def seen(run: Run) -> tuple[Registration, ...]:
+    """Return what a run learns of its registrations."""
+    await look_up(run)
+    found: tuple[Registration, ...] = run.pieces["registration"]
+    return found
+
+
+def said(answer: bytes, log: list[str] | None = None) -> Script:
+    """Return a service with one domain."""
+    return pages({"/domain/shop.test": answer}, log)

@@ -24,6 +24,8 @@ def aws() -> Iterator[EmbeddedAws]:
                 StackName=name, TemplateBody=json.dumps({"Resources": resources, "Outputs": shown})
             )
         yield running
+        for name in ("padlock", "other"):
+            running.client("cloudformation").delete_stack(StackName=name)
 
 
 @pytest.fixture

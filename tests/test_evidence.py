@@ -1,6 +1,7 @@
 """Evidence is plain data: it survives JSON unchanged, and judges the same at any later time."""
 
 import json
+import typing
 from datetime import timedelta
 
 import msgspec
@@ -92,3 +93,55 @@ def test_failures_of_ours() -> None:
     assert ev.Failure("deadline").is_ours
     assert ev.Failure("no_route").is_ours
     assert not ev.Failure("timeout", "connect").is_ours
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (ev.Failure("refused"), "the connection is refused: nothing listens there"),
+        (ev.Failure("timeout", "connect"), "no answer to the connection: a firewall drops it, or the machine is off"),
+        (ev.Failure("timeout", "tls"), "the connection opens, but the TLS handshake is not answered in time"),
+        (
+            ev.Failure("timeout", "headers"),
+            "the connection opens, but the headers of the answer do not come in time",
+        ),
+        (ev.Failure("timeout", "no whole answer in 5 seconds"), "no whole answer in 5 seconds"),
+        (ev.Failure("reset", "headers"), "the connection is reset before the headers of the answer are complete"),
+        (
+            ev.Failure("closed", "headers"),
+            "the server closes the connection before the headers of the answer are complete",
+        ),
+        (ev.Failure("closed"), "the server closes the connection"),
+        (
+            ev.Failure("unreachable", "body: No route to host"),
+            "the connection breaks off within the body of the answer",
+        ),
+        (ev.Failure("unreachable", "No route to host"), "it cannot be reached: No route to host"),
+        (ev.Failure("alert", "internal_error"), "the server ends the TLS handshake with an alert: internal_error"),
+        (ev.Failure("not_tls", "SSH-2.0-OpenSSH"), "what answers is not TLS: SSH-2.0-OpenSSH"),
+        (ev.Failure("tls", "no common version"), "no common version"),
+        (ev.Failure("protocol_error", "status 503"), "no valid answer: status 503"),
+        (
+            ev.Failure("protocol_error", "tls record: \\x15\\x03"),
+            "a TLS record comes in place of an HTTP answer",
+        ),
+        (ev.Failure("deadline"), "the time for this site ran out before it was looked at"),
+        (
+            ev.Failure("not_vetted", "Loopback"),
+            "the address may not be connected to, nothing was sent: Loopback",
+        ),
+    ],
+)
+def test_failures_in_words(failure: ev.Failure, words: str) -> None:
+    """People are told what happened; what breaks after the connection opened is not blamed on a firewall."""
+    assert failure.words == words
+
+
+@pytest.mark.parametrize("phase", ["", "connect", "tls", "headers", "body", "tls: Broken pipe"])
+@pytest.mark.parametrize("kind", typing.get_args(ev.FailureKind.__value__))
+def test_no_failure_is_told_by_its_name(kind: ev.FailureKind, phase: str) -> None:
+    """Each kind has words in each phase: none is shown as `kind (phase)`."""
+    words = ev.Failure(kind, phase).words
+    assert " " in words
+    assert f"({phase})" not in words
+    assert not words.startswith((f"{kind} ", f"{kind.replace('_', ' ')} "))

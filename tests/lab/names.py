@@ -30,17 +30,22 @@ def write(directory: Path) -> Mapping[str, list[str]]:
         if "ns2" in scenario.nameservers
     }
     return {
-        "knot-root": _knot(directory / "root", [ROOT_SERVER], {".": _root(), "test": _top_level()}),
-        "knot-1": _knot(directory / "ns1", [NAMESERVERS["ns1"]], {**first, "hosting.test": _HOSTING}),
-        "knot-2": _knot(
+        "knot-root": knot(directory / "root", [ROOT_SERVER], {".": _root(), "test": _top_level()}),
+        "knot-1": knot(directory / "ns1", [NAMESERVERS["ns1"]], {**first, "hosting.test": _HOSTING}),
+        "knot-2": knot(
             directory / "ns2",
             [NAMESERVERS["ns2"], NAMESERVERS["ns3"]],
             {**second, "hosting.test": _HOSTING},
         ),
-        "unbound": _unbound(
-            directory / "resolver", [RESOLVER, *(a for a in PUBLIC_RESOLVERS if a != FILTERING_RESOLVER)], ()
+        "unbound": unbound(
+            directory / "resolver", [RESOLVER, *(a for a in PUBLIC_RESOLVERS if a != FILTERING_RESOLVER)]
         ),
-        "unbound-filtering": _unbound(directory / "filtering", [FILTERING_RESOLVER], FILTERED),
+        "unbound-filtering": unbound(
+            directory / "filtering",
+            [FILTERING_RESOLVER],
+            FILTERED,
+            [f"{host}. 300 IN A {site.elsewhere}" for site in ALL if site.elsewhere for host in site.hosts],
+        ),
     }
 
 
@@ -62,7 +67,8 @@ def _zone(scenario: Scenario, records: str) -> str:
     return signing.signed(scenario.apex, data, expired=scenario.signed == "expired") if scenario.signed else data
 
 
-def _knot(directory: Path, addresses: list[str], zones: Mapping[str, str]) -> list[str]:
+def knot(directory: Path, addresses: list[str], zones: Mapping[str, str]) -> list[str]:
+    """Write an authoritative server's configuration and zones (name → data), and return its command."""
     (directory / "zones").mkdir(parents=True)
     for name, data in zones.items():
         origin = "." if name == "." else f"{name}."
@@ -73,7 +79,8 @@ def _knot(directory: Path, addresses: list[str], zones: Mapping[str, str]) -> li
     return ["knotd", "-c", str(configuration)]
 
 
-def _unbound(directory: Path, addresses: list[str], blocked: Iterable[str]) -> list[str]:
+def unbound(directory: Path, addresses: list[str], blocked: Iterable[str] = (), own: Iterable[str] = ()) -> list[str]:
+    """Write a resolver's configuration, and return its command; it denies `blocked`, and has records of its `own`."""
     directory.mkdir(parents=True)
     (directory / "root.hints").write_text(f". NS a.root-servers.net.\na.root-servers.net. A {ROOT_SERVER}\n")
     configuration = directory / "unbound.conf"
@@ -83,6 +90,7 @@ def _unbound(directory: Path, addresses: list[str], blocked: Iterable[str]) -> l
             directory=directory,
             addresses=addresses,
             blocked=list(blocked),
+            own=list(own),
             anchors=[signing.anchor(scenario.apex) for scenario in ALL if scenario.signed],
         )
     )

@@ -20,7 +20,10 @@ type KeyKind = Literal["ec", "secp256k1", "rsa", "rsa1024", "rsa16384"]
 type Issuer = Literal["R11", "R10", "D1", "E9", "unknown", "staging", "self", "acme"]
 
 AIA = "http://r11.ca.test/r11.der"
-CRL = "http://r11.ca.test/r11.crl"
+LISTS = {"R11": "http://r11.ca.test/r11.crl", "acme": "http://r11.ca.test/e7.crl"}
+"""Authority → where it publishes what it took back."""
+LIST_LIFE = dt.timedelta(days=9) - dt.timedelta(seconds=1)
+"""Of Let's Encrypt's lists; tests/captured has one."""
 SHORT_LIVED = 10
 """Days of life up to which the lab's authority names no list of what it revoked, as Let's Encrypt does not."""
 RSA_16384 = Path(__file__).parent / "templates/rsa16384.key"
@@ -63,8 +66,8 @@ class Pki:
 
     def __init__(self, now: dt.datetime) -> None:
         self.now = now
-        self.revoked: list[int] = []
-        """Serial numbers that R11 took back."""
+        self.revoked: dict[str, list[int]] = {name: [] for name in LISTS}
+        """Authority → serial numbers that it took back."""
         self.logged: list[tuple[Leaf, x509.Certificate]] = []
         """Leaves of the authority `acme`."""
         root = self._authority("Lab Root X1", None)
@@ -107,18 +110,27 @@ class Pki:
         (directory / "r11.der").write_bytes(der)
 
     def write_revocations(self, directory: Path) -> None:
-        """Write the list of what R11 took back, as its distribution point serves it; the leaves come first."""
-        issuer = self.authorities["R11"]
-        hour = dt.timedelta(hours=1)
-        builder = x509.CertificateRevocationListBuilder(
-            issuer.certificate.subject, self.now - hour, self.now + 24 * hour
-        ).add_extension(x509.CRLNumber(1), critical=False)
-        for serial in self.revoked:
-            entry = x509.RevokedCertificateBuilder(serial, self.now - 24 * hour)
+        """Write the list of each authority, as its distribution point serves it; the leaves come first."""
+        for name, url in LISTS.items():
+            der = self._list(name, url).public_bytes(serialization.Encoding.DER)
+            (directory / url.rpartition("/")[2]).write_bytes(der)
+
+    def _list(self, name: str, url: str) -> x509.CertificateRevocationList:
+        """Return a list with the extensions of Let's Encrypt's, in their order."""
+        issuer, began = self.authorities[name], self.now - dt.timedelta(hours=1)
+        builder = (
+            x509.CertificateRevocationListBuilder(issuer.certificate.subject, began, began + LIST_LIFE)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), critical=False
+            )
+            .add_extension(x509.CRLNumber(int(began.timestamp() * 10**9)), critical=False)
+            .add_extension(_scope(url), critical=True)
+        )
+        for serial in self.revoked[name]:
+            entry = x509.RevokedCertificateBuilder(serial, self.now - dt.timedelta(hours=24))
             entry = entry.add_extension(x509.CRLReason(x509.ReasonFlags.key_compromise), critical=False)
             builder = builder.add_revoked_certificate(entry.build())
-        listed = builder.sign(issuer.key, hashes.SHA256())
-        (directory / "r11.crl").write_bytes(listed.public_bytes(serialization.Encoding.DER))
+        return builder.sign(issuer.key, hashes.SHA256())
 
     def _authority_of(self, name: str, leaf: Leaf) -> x509.Certificate:
         return self.authorities[leaf.issuer if name == "issuer" else name].certificate
@@ -154,8 +166,8 @@ class Pki:
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         if leaf.issuer == "R11":
             builder = builder.add_extension(_authority_information(), critical=False)
-            if leaf.age + leaf.left > SHORT_LIVED:
-                builder = builder.add_extension(_distribution_point(), critical=False)
+        if leaf.issuer in LISTS and leaf.age + leaf.left > SHORT_LIVED:
+            builder = builder.add_extension(_distribution_point(LISTS[leaf.issuer]), critical=False)
         if leaf.issuer == "acme" and issuer:
             signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
             builder = builder.add_extension(signer, critical=False)
@@ -165,7 +177,7 @@ class Pki:
             issuer.key if issuer else key, hashes.SHA256()
         )
         if leaf.revoked:
-            self.revoked.append(made.serial_number)
+            self.revoked[leaf.issuer].append(made.serial_number)
         if leaf.issuer == "acme":
             self.logged.append((leaf, made))
         return made
@@ -204,9 +216,22 @@ def _authority_information() -> x509.AuthorityInformationAccess:
     )
 
 
-def _distribution_point() -> x509.CRLDistributionPoints:
-    name = x509.UniformResourceIdentifier(CRL)
+def _distribution_point(url: str) -> x509.CRLDistributionPoints:
+    name = x509.UniformResourceIdentifier(url)
     return x509.CRLDistributionPoints([x509.DistributionPoint([name], None, None, None)])
+
+
+def _scope(url: str) -> x509.IssuingDistributionPoint:
+    """Return what a list says that it covers: the leaves that name it."""
+    return x509.IssuingDistributionPoint(
+        full_name=[x509.UniformResourceIdentifier(url)],
+        relative_name=None,
+        only_contains_user_certs=True,
+        only_contains_ca_certs=False,
+        only_some_reasons=None,
+        indirect_crl=False,
+        only_contains_attribute_certs=False,
+    )
 
 
 def _name(common: str, organisation: str = "") -> x509.Name:

@@ -1,14 +1,16 @@
-"""The lab's registry: one RDAP answer per domain (RFC 9083), shaped after Verisign's, as files that nginx serves."""
+"""The lab's registry: one RDAP answer per domain (RFC 9083), after one of Verisign's, as files that nginx serves."""
 
 import datetime as dt
 import json
 from pathlib import Path
-from typing import Any
 
+from tests import captured
 from tests.lab.scenarios._scenario import Scenario
 
 HOST = "rdap.ca.test"
 URL = f"https://{HOST}"
+EXPIRY = "2023-08-13T04:00:00Z"
+"""In the captured answer."""
 
 
 def write(directory: Path, scenarios: tuple[Scenario, ...], now: dt.datetime) -> None:
@@ -16,30 +18,12 @@ def write(directory: Path, scenarios: tuple[Scenario, ...], now: dt.datetime) ->
     (directory / "domain").mkdir(parents=True)
     for scenario in scenarios:
         if scenario.registered_days is not None:
-            (directory / "domain" / scenario.apex).write_text(json.dumps(_domain(scenario, now)))
+            (directory / "domain" / scenario.apex).write_text(_domain(scenario, now))
 
 
-def _domain(scenario: Scenario, now: dt.datetime) -> dict[str, Any]:
+def _domain(scenario: Scenario, now: dt.datetime) -> str:
+    """Return Verisign's answer for `example.com` with the name, the expiry and the status of this one."""
     expires = now + dt.timedelta(days=scenario.registered_days or 0)
-    return {
-        "objectClassName": "domain",
-        "ldhName": scenario.apex.upper(),
-        "status": list(scenario.registration_status),
-        "events": [
-            {"eventAction": "registration", "eventDate": "2019-06-01T00:00:00Z"},
-            {"eventAction": "expiration", "eventDate": expires.strftime("%Y-%m-%dT%H:%M:%SZ")},
-            {"eventAction": "last update of RDAP database", "eventDate": now.strftime("%Y-%m-%dT%H:%M:%SZ")},
-        ],
-        "entities": [
-            {
-                "objectClassName": "entity",
-                "roles": ["registrar"],
-                "vcardArray": [
-                    "vcard",
-                    [["version", {}, "text", "4.0"], ["fn", {}, "text", "Lab Registrar, Inc."]],
-                ],
-            }
-        ],
-        "secureDNS": {"delegationSigned": False},
-        "rdapConformance": ["rdap_level_0"],
-    }
+    names = {"EXAMPLE.COM": scenario.apex.upper(), EXPIRY: f"{expires:%Y-%m-%dT%H:%M:%SZ}"}
+    answer = json.loads(captured.text("rdap-verisign.json", names))
+    return json.dumps({**answer, "status": list(scenario.registration_status)})

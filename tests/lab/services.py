@@ -1,7 +1,8 @@
 """What the lab's authority and a log search say of the certificates that it issued, as files that nginx serves.
 
-`acme.ca.test` is the ACME server of the authority that calls itself Let's Encrypt: its directory, and renewal
-information in the shape of Let's Encrypt's (RFC 9773). `logs.ca.test` answers as crt.sh does.
+`acme.ca.test` is the ACME server of the authority that calls itself Let's Encrypt: Let's Encrypt's directory, and
+renewal information as the standard shows it (RFC 9773). `logs.ca.test` answers as crt.sh does. The answers are
+captured ones, with the lab's names, dates and numbers.
 """
 
 import base64
@@ -12,23 +13,26 @@ from pathlib import Path
 
 from cryptography import x509
 
+from tests import captured
 from tests.lab.pki import Leaf, Pki
 
 ACME, LOGS = "acme.ca.test", "logs.ca.test"
 NAMES = (ACME, LOGS)
 DIRECTORY, SEARCH = f"https://{ACME}/directory", f"https://{LOGS}/search"
+PLACE = "draft-ietf-acme-ari-03/renewalInfo"
+"""Where the captured directory has renewal information."""
 _NOTHING = "none"
 
 
 def write(directory: Path, pki: Pki) -> None:
     """Write the directory, a window for each certificate, and what the logs hold for each site."""
-    for folder in ("info", "logs"):
+    for folder in (PLACE, "logs"):
         (directory / folder).mkdir(parents=True)
-    (directory / "directory").write_text(json.dumps({"renewalInfo": f"https://{ACME}/info"}))
+    (directory / "directory").write_text(captured.text("acme-directory.json", {"acme-v02.api.letsencrypt.org": ACME}))
     (directory / "logs" / _NOTHING).write_text("[]")
     for leaf, certificate in pki.logged:
         information = _information(pki.now, leaf, certificate)
-        (directory / "info" / _identifier(certificate)).write_text(json.dumps(information))
+        (directory / PLACE / _identifier(certificate)).write_text(json.dumps(information))
         names = _names(certificate)
         entries = [_entry(certificate, names)]
         if leaf.renewed is not None:
@@ -51,14 +55,17 @@ def _information(now: dt.datetime, leaf: Leaf, certificate: x509.Certificate) ->
     """Return the window of Boulder: a hundredth of the lifetime around its renewal point, or where it was moved."""
     life = certificate.not_valid_after_utc - certificate.not_valid_before_utc
     point = certificate.not_valid_after_utc - life / (3 if life >= dt.timedelta(days=10) else 2)
-    start, end = point - life / 100, point + life / 100
-    if not leaf.wanted_now:
-        return {"suggestedWindow": {"start": start.isoformat(), "end": end.isoformat()}}
+    told: dict[str, object] = json.loads(captured.text("acme-renewal-info.json"))
     hour = dt.timedelta(hours=1)
-    return {
-        "suggestedWindow": {"start": (now - hour).isoformat(), "end": (now - hour / 2).isoformat()},
-        "explanationURL": f"https://{ACME}/incident",
-    }
+    start, end = (now - hour, now - hour / 2) if leaf.wanted_now else (point - life / 100, point + life / 100)
+    told["suggestedWindow"] = {"start": _rfc3339(start), "end": _rfc3339(end)}
+    if not leaf.wanted_now:
+        del told["explanationURL"]  # Boulder gives a reason in an incident only
+    return told
+
+
+def _rfc3339(moment: dt.datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _names(certificate: x509.Certificate) -> list[str]:
@@ -70,11 +77,15 @@ def _times(start: dt.datetime, end: dt.datetime) -> Mapping[str, str]:
     return {"not_before": f"{start:%Y-%m-%dT%H:%M:%S}", "not_after": f"{end:%Y-%m-%dT%H:%M:%S}"}
 
 
-def _entry(certificate: x509.Certificate, names: Iterable[str]) -> Mapping[str, str]:
+def _entry(certificate: x509.Certificate, names: Iterable[str]) -> Mapping[str, object]:
+    """Return crt.sh's first captured entry with what this certificate has instead."""
     issuer = ", ".join(f"{attribute.rfc4514_attribute_name}={attribute.value!s}" for attribute in certificate.issuer)
+    listed = list(names)
     return {
+        **json.loads(captured.text("crtsh.json"))[0],
         "issuer_name": issuer,
-        "name_value": "\n".join(names),
+        "common_name": listed[0],
+        "name_value": "\n".join(listed),
         **_times(certificate.not_valid_before_utc, certificate.not_valid_after_utc),
         "serial_number": f"{certificate.serial_number:x}",
     }

@@ -16,16 +16,17 @@ from padlock.probes.ari import DIRECTORIES, certificate_id
 from padlock.probes.cache import MemoryCache
 from padlock.rules._authorities import AUTOMATED, WITH_RENEWAL_INFORMATION, WITHOUT_CHALLENGE
 
+from tests import captured
 from tests.servers import Authority, Lab, Request, Script, free_port, listen, pages, reply, silence, stage
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 SHOP = pages({"/": reply(200, "<title>Shop</title>")})
 ACME = "acme.example.com"
-INFORMATION = """{
-  "explanationURL": "https://ca.example/incident",
-  "suggestedWindow": {"end": "2026-08-13T13:02:05Z", "start": "2026-08-11T17:25:02Z"}
-}"""
-"""The shape of Let's Encrypt's answers; the explanation is there only in an incident."""
+WINDOW = {"2021-01-03T00:00:00Z": "2026-08-11T17:25:02Z", "2021-01-07T00:00:00Z": "2026-08-13T13:02:05Z"}
+INFORMATION = captured.text("acme-renewal-info.json", WINDOW)
+PLACE = "/draft-ietf-acme-ari-03/renewalInfo/"
+"""Where Let's Encrypt's directory has it."""
+PROBLEM = captured.text("acme-problem.json")
 
 
 def encrypting() -> Authority:
@@ -37,13 +38,13 @@ def encrypting() -> Authority:
 
 
 def issuer(answer: bytes, log: list[str] | None = None, directory: bytes | None = None) -> Script:
-    """Return the authority's server: a directory, and this answer to whoever asks about a certificate."""
+    """Return the authority's server: Let's Encrypt's directory, and this answer about any certificate."""
 
     def answers(request: Request) -> bytes:
         if request.path == "/directory":
-            entries = f'{{"newNonce": "https://x/", "renewalInfo": "https://{request.headers["host"]}/info/"}}'
-            return directory or reply(200, entries)
-        return answer if request.path.startswith("/info/") else reply(404)
+            own = {"acme-v02.api.letsencrypt.org": request.headers["host"]}
+            return directory or reply(200, captured.text("acme-directory.json", own))
+        return answer if request.path.startswith(PLACE) else reply(404, PROBLEM)
 
     return pages(answers, log)
 
@@ -96,10 +97,10 @@ async def test_the_window_is_asked_for_and_kept(tmp_path: Path) -> None:
     assert information.failure is None
     assert information.start == datetime(2026, 8, 11, 17, 25, 2, tzinfo=UTC)
     assert information.end == datetime(2026, 8, 13, 13, 2, 5, tzinfo=UTC)
-    assert information.explanation == "https://ca.example/incident"
+    assert information.explanation == "https://example.com/docs/ari"
     assert seen.tls
     leaf = seen.tls.certificates[information.certificate]
-    assert log == [f"https://{ACME}/directory", f"https://{ACME}/info/{certificate_id(leaf)}"]
+    assert log == [f"https://{ACME}/directory", f"https://{ACME}{PLACE}{certificate_id(leaf)}"]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ async def test_the_issuer_says_when_to_ask_again(tmp_path: Path, header: str, ho
         async def asked_at(now: datetime) -> int:
             log.clear()
             told(await gather(lab.site, now, lab.vantage, cache))
-            return len([url for url in log if "/info/" in url])
+            return len([url for url in log if PLACE in url])
 
         assert await asked_at(NOW) == 1
         assert await asked_at(NOW + timedelta(hours=hours) - timedelta(minutes=1)) == 0
@@ -133,6 +134,9 @@ async def test_the_issuer_says_when_to_ask_again(tmp_path: Path, header: str, ho
     "answer",
     [
         reply(500),
+        reply(404, PROBLEM),
+        reply(429, PROBLEM, ("Retry-After", "60")),
+        reply(200, PROBLEM),
         reply(200, "<html>"),
         reply(200, "[]"),
         reply(200, '{"suggestedWindow": {"start": "2026-08-13T13:02:05Z", "end": "2026-08-11T17:25:02Z"}}'),
@@ -142,7 +146,20 @@ async def test_the_issuer_says_when_to_ask_again(tmp_path: Path, header: str, ho
         reply(200, '{"a": ' + "[" * 50_000),
         reply(200, "a" * 100_000),
     ],
-    ids=["500", "html", "list", "reversed", "no dates", "no utf-8", "deep", "deep field", "long"],
+    ids=[
+        "500",
+        "404",
+        "429",
+        "error as 200",
+        "html",
+        "list",
+        "reversed",
+        "no dates",
+        "no utf-8",
+        "deep",
+        "deep field",
+        "long",
+    ],
 )
 async def test_garbage_is_a_failure(tmp_path: Path, answer: bytes) -> None:
     """Nothing is known then; the rest of the evidence is whole."""
@@ -150,6 +167,17 @@ async def test_garbage_is_a_failure(tmp_path: Path, answer: bytes) -> None:
         seen = await lab.gather(NOW)
     assert told(seen).failure
     assert seen.incomplete == ""
+
+
+async def test_an_issuer_that_asks_for_patience_gets_it(tmp_path: Path) -> None:
+    """Retry-After counts for a refusal as for an answer."""
+    log: list[str] = []
+    cache = MemoryCache()
+    async with site(tmp_path, issuer(reply(429, PROBLEM, ("Retry-After", "7200")), log)) as lab:
+        for minutes in (0, 61, 119, 121):
+            seen = await gather(lab.site, NOW + timedelta(minutes=minutes), lab.vantage, cache)
+            assert told(seen).failure
+    assert len([url for url in log if PLACE in url]) == 2
 
 
 @pytest.mark.parametrize(
@@ -198,6 +226,16 @@ async def test_an_issuer_whose_own_certificate_is_wrong_is_not_believed(tmp_path
     ):
         lab.vantage = msgspec.structs.replace(lab.vantage, services={"ari": f"https://{ACME}:{port}/directory"})
         assert told(await lab.gather(NOW)).failure
+    assert log == []
+
+
+async def test_an_expired_certificate_is_not_asked_about(tmp_path: Path) -> None:
+    """Clients must stop asking then (RFC 9773 section 4.3), and another finding says what is wrong."""
+    log: list[str] = []
+    async with site(tmp_path, issuer(reply(200, INFORMATION), log)) as lab:
+        seen = await lab.gather(NOW + timedelta(days=400_000))
+    assert seen.renewal
+    assert seen.renewal.information == {}
     assert log == []
 
 

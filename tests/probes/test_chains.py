@@ -263,7 +263,7 @@ async def test_a_chain_that_ends_at_a_closed_port_says_so() -> None:
     evidence = await gathered({"/": redirect("http://closed.example.com/")}, {}, records=["closed A 127.0.0.99"])
     seen = chain(evidence, "https://example.com/")
     assert (seen.end, seen.hops[-1].status) == ("failure", None)
-    assert seen.detail.startswith("refused")
+    assert seen.detail.startswith("the connection is refused")
 
 
 async def test_a_chain_takes_the_address_that_answers() -> None:

@@ -268,6 +268,27 @@ async def test_servers_that_disagree_are_asked_twice() -> None:
     }
 
 
+def copy(serial: str, address: str) -> Answer:
+    """Return a server's copy of the zone."""
+    soa = f"@ SOA ns1 admin {serial} 3600 600 86400 60"
+    return zone(NAME, soa, *DELEGATED, f"@ A {address}", "www A 192.0.2.1", soa=False)
+
+
+async def test_servers_that_disagree_tell_their_version_of_the_zone() -> None:
+    """The serial of each server's copy shows which one is old; a server that does not tell has none."""
+    mute = when(lambda _, rdtype: rdtype == "SOA", rcode("REFUSED"), copy("8", "192.0.2.2"))
+    for second, expected in ((copy("4294967295", "192.0.2.2"), {NS1: 7, NS2: 4294967295}), (mute, {NS1: 7})):
+        async with world(recursive((NAME, *DATA)), {NS1: copy("7", "192.0.2.1"), NS2: second}) as seen:
+            assert (await seen.zone()).serials == expected
+
+
+async def test_servers_that_agree_are_not_asked_for_it() -> None:
+    """A zone whose servers agree costs no further question."""
+    async with world(recursive((NAME, *DATA)), {NS1: copy("7", "192.0.2.1"), NS2: copy("6", "192.0.2.1")}) as seen:
+        assert (await seen.zone()).serials == {}
+        assert "SOA" not in {rdtype for server in seen.servers.values() for _, rdtype, _ in server.asked}
+
+
 async def test_disagreement_that_heals_is_seen_to_heal() -> None:
     """A change that was only on its way has gone by the second look."""
     counter = itertools.count()

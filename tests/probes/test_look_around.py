@@ -1,10 +1,17 @@
-"""What an app is asked beside its pages: its usual health paths, a debugger's files, and a slow page once more."""
+"""What an app is asked beside its pages: its usual health paths, a debugger's file, and a slow page once more."""
 
 import asyncio
 import contextlib
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from padlock.assess import assess
 from padlock.evidence import Evidence, Exchange, Failure, Purpose, SelfReference
+from padlock.probes import gather
+from padlock.probes.cache import MemoryCache
+from werkzeug.debug import DebuggedApplication
+from werkzeug.test import Client
+from werkzeug.wrappers import Response
 
 from tests.servers import Request, Script, pages, redirect, reply, stage
 
@@ -36,7 +43,7 @@ async def test_asking_stops_at_the_first_health_path() -> None:
     async with stage(counted) as lab:
         evidence = await lab.gather()
     assert seen(evidence, "usual_health") == [("/health", 404), ("/healthz", 200)]
-    assert seen(evidence, "debugger") == [(RESOURCE, 404), (CONSOLE, 404)]
+    assert seen(evidence, "debugger") == [(RESOURCE, 404)]
     undeclared = len(connections)
     connections.clear()
     async with stage(counted, health="/healthz") as lab:
@@ -58,7 +65,7 @@ async def test_declared_health_is_all_that_is_asked() -> None:
     async with stage(pages({"/": reply(200, PAGE), "/ready": reply(200, "ok")}), health="/ready") as lab:
         evidence = await lab.gather()
     assert seen(evidence, "usual_health") == []
-    assert len(seen(evidence, "debugger")) == 2
+    assert len(seen(evidence, "debugger")) == 1
 
 
 @pytest.mark.parametrize(
@@ -91,6 +98,91 @@ async def test_a_server_that_closes_after_each_answer_is_asked_all_the_same() ->
     assert seen(evidence, "debugger") == [(RESOURCE, 200), (CONSOLE, 200)]
     assert evidence.http
     assert [len(e.body) for e in evidence.http.of("debugger")] == [1024, len(PAGE)]
+
+
+def developed(log: list[str], *, debug: bool = True) -> Script:
+    """Return an app under Werkzeug's own debugger, called as its server calls it."""
+    app = DebuggedApplication(Response(PAGE, mimetype="text/html"), evalex=debug) if debug else Response(PAGE)
+
+    def answer(request: Request) -> bytes:
+        got: Response = Client(app).get(request.path, base_url="https://localhost/")
+        return reply(got.status_code, got.get_data(), ("Content-Type", got.headers["Content-Type"]))
+
+    return pages(answer, log)
+
+
+def hours(count: float) -> datetime:
+    """Return a time so long after the first check."""
+    return datetime.now(UTC).replace(minute=0) + timedelta(hours=count)
+
+
+async def test_a_host_without_a_debugger_is_asked_once_a_day() -> None:
+    """Firewalls ban who asks for it at every check; in between the look that was made stands as evidence."""
+    log: list[str] = []
+    cache = MemoryCache()
+    async with stage(developed(log, debug=False)) as lab:
+        first = await gather(lab.site, hours(0), lab.vantage, cache)
+        again = await gather(lab.site, hours(23), lab.vantage, cache)
+        asked = [line for line in log if "__debugger__" in line or "console" in line]
+        await gather(lab.site, hours(24), lab.vantage, cache)
+    assert asked == ["https://example.com" + RESOURCE]
+    assert log.count(asked[0]) == 2
+    assert first.http
+    assert again.http
+    (made,), (kept,) = first.http.of("debugger"), again.http.of("debugger")
+    assert kept == Exchange(made.url, made.host, made.address, "debugger", status=200)
+    assert made.body == PAGE
+
+
+async def test_a_debugger_is_looked_at_each_time() -> None:
+    """It is asked for its console too; once it is gone the next check says so."""
+    log: list[str] = []
+    cache = MemoryCache()
+    async with stage(developed(log)) as lab:
+        for minute in (0, 5):
+            evidence = await gather(lab.site, hours(minute / 60), lab.vantage, cache)
+            assert seen(evidence, "debugger") == [(RESOURCE, 200), (CONSOLE, 200)]
+            assert evidence.http
+            assert ["CONSOLE_MODE = true" in e.body for e in evidence.http.of("debugger")] == [False, True]
+            assert "server.debugger_exposed" in {f.code for f in assess(evidence).findings}
+    async with stage(developed(log, debug=False), listen_on=(lab.site.http_port or 0, lab.site.ports.https)) as lab:
+        evidence = await gather(lab.site, hours(10 / 60), lab.vantage, cache)
+    assert seen(evidence, "debugger") == [(RESOURCE, 200)]
+    assert "server.debugger_exposed" not in {f.code for f in assess(evidence).findings}
+
+
+@pytest.mark.parametrize("answer", [b"", reply(502, "Bad Gateway")], ids=["closed", "bad gateway"])
+async def test_a_look_without_an_answer_counts_for_an_hour(answer: bytes) -> None:
+    """What closes the connection, or fails, may have a debugger all the same: it is asked again, but not at once."""
+    log: list[str] = []
+    cache = MemoryCache()
+
+    async def hanging_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                if b"__debugger__" in head:
+                    log.append("debugger")
+                    writer.write(answer)
+                    return
+                writer.write(reply(200 if head.startswith(b"GET / ") else 404, PAGE))
+                await writer.drain()
+
+    async with stage(hanging_up) as lab:
+        await gather(lab.site, hours(0), lab.vantage, cache)
+        asked = len(log)
+        await gather(lab.site, hours(0.9), lab.vantage, cache)
+        assert asked == len(log) <= 2
+        await gather(lab.site, hours(1), lab.vantage, cache)
+    assert len(log) == 2 * asked
+
+
+async def test_a_damaged_memory_is_no_answer() -> None:
+    """What cannot be read as a look is as good as nothing kept."""
+    cache = MemoryCache()
+    async with stage(pages({"/": reply(200, PAGE)})) as lab:
+        await cache.put(f"debugger:example.com:{lab.site.ports.https}", b"\xff{", hours(5))
+        evidence = await gather(lab.site, hours(0), lab.vantage, cache)
+    assert seen(evidence, "debugger") == [(RESOURCE, 404)]
 
 
 async def test_an_app_that_stalls_is_not_asked_for_long() -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from padlock.probes.cache import MemoryCache
 from padlock.probes.certificates import load
 from padlock.probes.revocation import LARGEST_LIST, read_list
 
+from tests import captured
 from tests.issuers import NOW, Issuer
 from tests.servers import Lab, Request, free_port, listen, pages, reply, silence, stage
 
@@ -143,6 +144,44 @@ def test_an_issuer_whose_key_cannot_sign() -> None:
     assert "signature" in read_list(crl(OWN), LEAF, odd, NOW).detail
 
 
+REAL = captured.text("crl-letsencrypt-r3-105.pem").encode()
+"""A list of Let's Encrypt's R3, of 5 March 2025."""
+R3 = x509.load_pem_x509_certificate(captured.text("letsencrypt-r3.pem").encode())
+
+
+def of_r3(url: str = "http://r3.c.lencr.org/105.crl") -> x509.Certificate:
+    """Return a leaf that names R3 as its issuer and this list; nobody's signature is on it but a test's."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = x509.CertificateBuilder(R3.subject, x509.Name([]), key.public_key(), 5, NOW - DAY, NOW)
+    return builder.add_extension(point(url), critical=False).sign(key, hashes.SHA256())
+
+
+@pytest.mark.parametrize(
+    ("leaf", "day", "status", "why"),
+    [
+        (of_r3(), 6, "good", ""),
+        (of_r3("http://r3.c.lencr.org/106.crl"), 6, "unknown", "other certificates"),
+        (of_r3(), 4, "unknown", "in the future"),
+        (of_r3(), 15, "unknown", "out of date"),
+        (LEAF, 6, "unknown", "another issuer"),
+    ],
+    ids=["its own", "another shard", "before", "after", "another issuer"],
+)
+def test_a_list_of_lets_encrypts(leaf: x509.Certificate, day: int, status: str, why: str) -> None:
+    """Its signature is R3's own; it speaks of the leaves that name this part of the list, for nine days."""
+    found = read_list(REAL, leaf, R3, datetime(2025, 3, day, tzinfo=UTC))
+    assert (found.status, why in found.detail) == (status, True), found
+
+
+def test_a_list_of_lets_encrypts_that_was_touched() -> None:
+    """A single octet, or another key, and it proves nothing."""
+    der = bytearray(x509.load_pem_x509_crl(REAL).public_bytes(Encoding.DER))
+    der[-1] ^= 1
+    now = datetime(2025, 3, 6, tzinfo=UTC)
+    assert "signature" in read_list(bytes(der), of_r3(), R3, now).detail
+    assert "signature" in read_list(REAL, of_r3(), ROOT.certificate, now).detail
+
+
 class Stage(msgspec.Struct):
     """A site whose certificate names a list, and the server of that list."""
 
@@ -231,6 +270,16 @@ async def test_a_service_that_fails_leaves_it_unknown(tmp_path: Path, answer: by
         assert (await staged.look(NOW + DAY / 48)).status == "unknown"
         assert len(staged.asked) == asked
         assert (await staged.look(NOW + DAY / 20)).status == "good"
+
+
+async def test_a_service_that_asks_for_patience_gets_it(tmp_path: Path) -> None:
+    """Retry-After beyond the hour is kept to."""
+    async with site(tmp_path, reply(429, "", ("Retry-After", "7200"))) as staged:
+        for hours in (0, 1.1, 1.9):
+            assert (await staged.look(NOW + DAY * hours / 24)).detail.endswith("status 429")
+        assert len(staged.asked) == 1
+        staged.answers["/1.crl"] = reply(200, crl(5))
+        assert (await staged.look(NOW + DAY * 2.1 / 24)).status == "good"
 
 
 async def test_a_list_that_never_comes_delays_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

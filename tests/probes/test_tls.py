@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+import itertools
 import ssl
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import trustme
+from padlock.assess import assess
 from padlock.evidence import Evidence, Failure, Handshake, PortState
 from padlock.network import limits
 
@@ -93,6 +96,24 @@ async def test_both_leaves_of_a_server_with_two_are_recorded() -> None:
     assert sorted(c.key for c in seen.tls.certificates.values()) == ["ec", "rsa"]
     assert len(shakes(seen)) == 2
     assert len(seen.tls.verifications) == 2
+
+
+@pytest.mark.parametrize("kinds", list(itertools.permutations(trustme.KeyType)), ids=["rsa first", "ecdsa first"])
+async def test_both_leaves_of_a_server_without_tls_1_2_are_recorded(kinds: tuple[trustme.KeyType, ...]) -> None:
+    """Over TLS 1.3 the other leaf is asked for by its signature algorithms; an expired one does not hide there."""
+    authority = Authority()
+    leaves = [authority.ca.issue_cert("example.com", key_type=kind) for kind in kinds]
+    leaves[1] = authority.ca.issue_cert("example.com", key_type=kinds[1], not_after=NOW - timedelta(days=1))
+    context = context_of(*leaves)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    async with stage(PAGE, tls=context, authority=authority) as lab:
+        seen = await lab.gather()
+    assert seen.tls
+    assert sorted(c.key for c in seen.tls.certificates.values()) == ["ec", "rsa"]
+    assert [look.protocol for look in shakes(seen)] == ["TLSv1.3", "TLSv1.3"]
+    assert shakes(seen)[0].alpn == "h2"
+    assert [finding.code for finding in assess(seen).findings].count("certificate.expired") == 1
 
 
 async def test_a_leaf_that_only_sni_brings_is_told_from_the_default_one() -> None:

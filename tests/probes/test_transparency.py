@@ -1,4 +1,4 @@
-"""The search of certificate-transparency logs, against a real server that answers in crt.sh's shape."""
+"""The search of certificate-transparency logs, against a real server that answers as crt.sh did."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,31 +7,21 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from padlock.evidence import Search
+from padlock.evidence import Search, organisation
 from padlock.probes import gather
 from padlock.probes.cache import MemoryCache
 from padlock.probes.transparency import KEPT, read
 
+from tests import captured
 from tests.servers import Authority, Lab, Script, free_port, listen, pages, reply, stage
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SHOP = pages({"/": reply(200, "<title>Shop</title>")})
 LOGS = "logs.example.com"
-FOUND = """[
- {"issuer_ca_id":295815,"issuer_name":"C=US, O=Let's Encrypt, CN=R11","common_name":"example.com",
-  "name_value":"example.com\\nwww.example.com","id":18100000001,"entry_timestamp":"2026-11-05T07:46:12.113",
-  "not_before":"2026-11-05T06:47:41","not_after":"2027-02-03T06:47:40",
-  "serial_number":"03b1c2d3e4f5a6b7c8d9e0f1a2b3c4d5e6f7","result_count":2},
- {"issuer_ca_id":295815,"issuer_name":"C=US, O=Let's Encrypt, CN=R11","common_name":"example.com",
-  "name_value":"www.example.com\\nexample.com","id":18100000000,"entry_timestamp":"2026-11-05T07:46:11.027",
-  "not_before":"2026-11-05T06:47:41","not_after":"2027-02-03T06:47:40",
-  "serial_number":"03b1c2d3e4f5a6b7c8d9e0f1a2b3c4d5e6f7","result_count":2},
- {"issuer_ca_id":295810,"issuer_name":"C=US, O=Let's Encrypt, CN=R10","common_name":"example.com",
-  "name_value":"example.com","id":17000000000,"entry_timestamp":null,
-  "not_before":"2026-09-01T00:00:00","not_after":"2026-11-01T00:00:00",
-  "serial_number":"4a1b2","result_count":1}
-]"""
-"""A certificate with its precertificate, and an older one that has expired."""
+CAPTURED = datetime(2023, 5, 1, tzinfo=UTC)
+"""When every certificate of the captured answer had not yet expired."""
+FOUND = captured.text("crtsh.json", {"nob.ro": "example.com", "2023-07-24": "2027-02-03", "2024-04-24": "2026-11-01"})
+"""crt.sh's answer: a certificate with its precertificate that is valid now, and three that have expired."""
 
 
 @asynccontextmanager
@@ -54,9 +44,21 @@ def test_entries_are_read() -> None:
     search = read("example.com", FOUND.encode(), NOW)
     (one,) = search.found
     assert search.failure is None
-    assert one.serial == "03B1C2D3E4F5A6B7C8D9E0F1A2B3C4D5E6F7"
-    assert one.names == ("example.com", "www.example.com")
-    assert one.not_before == datetime(2026, 11, 5, 6, 47, 41, tzinfo=UTC)
+    assert one.serial == "034053CF144E8C796E087A5FDEC2613F394C"
+    assert one.names == ("*.example.com", "example.com")
+    assert one.not_before == datetime(2023, 4, 25, 2, 52, 59, tzinfo=UTC)
+
+
+def test_crt_sh_answers_as_it_does() -> None:
+    """Of the answer as captured: each certificate once, the newest first, quoted organisations, leading zeros."""
+    search = read("nob.ro", captured.text("crtsh.json").encode(), CAPTURED)
+    assert [(organisation(one.issuer), one.serial[:6]) for one in search.found] == [
+        ("Let's Encrypt", "034053"),
+        ("Cloudflare", "0C9CD7"),
+        ("Sectigo Limited", "C40B5B"),
+        ("Cloudflare", "0B5AF6"),
+    ]
+    assert {one.names for one in search.found} == {("*.nob.ro", "nob.ro")}
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b"null", b"\xff", b"[" * 100_000])
@@ -123,3 +125,13 @@ async def test_a_search_that_fails_is_asked_again_after_an_hour(tmp_path: Path, 
             assert seen.incomplete == ""
     assert asked[0] >= 1
     assert asked[1:] == [0, asked[0]]
+
+
+async def test_a_search_that_asks_for_patience_gets_it(tmp_path: Path) -> None:
+    """Retry-After beyond the hour is kept to (RFC 9110 section 10.2.3)."""
+    log: list[str] = []
+    cache = MemoryCache()
+    async with site(tmp_path, pages(lambda _: reply(429, "", ("Retry-After", "7200")), log)) as lab:
+        for minutes in (0, 61, 119, 121):
+            await gather(lab.site, NOW + timedelta(minutes=minutes), lab.vantage, cache)
+    assert len(log) == 2

@@ -126,6 +126,21 @@ def test_a_leaf_that_is_not_for_web_servers_is_invalid() -> None:
     assert verify([BELOW.leaf(web), BELOW.der], TRUSTED).status == "trusted"
 
 
+def usage(*allowed: str) -> x509.KeyUsage:
+    """Return a key usage."""
+    every = "digital_signature content_commitment key_encipherment data_encipherment key_agreement key_cert_sign"
+    return x509.KeyUsage(
+        **{name: name in allowed for name in f"{every} crl_sign encipher_only decipher_only".split()}
+    )
+
+
+@pytest.mark.parametrize("allowed", ["key_encipherment", "key_agreement", "content_commitment"])
+def test_a_leaf_whose_key_may_not_sign_is_invalid(allowed: str) -> None:
+    """Browsers hold the key to its usage; beside the signature it may have others."""
+    assert verify([BELOW.leaf(usage(allowed)), BELOW.der], TRUSTED).status == "invalid"
+    assert verify([BELOW.leaf(usage("digital_signature", allowed)), BELOW.der], TRUSTED).status == "trusted"
+
+
 def test_a_leaf_signed_by_a_leaf_is_invalid() -> None:
     """A certificate that is no CA signs nothing."""
     key = ec.generate_private_key(ec.SECP256R1())

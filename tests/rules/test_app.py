@@ -247,7 +247,7 @@ def test_document_beyond_what_is_kept() -> None:
 def test_health_path_that_hangs() -> None:
     """A health path without an answer, while TLS works, is unhealthy; a front page that answers is no error."""
     seen = with_health(answer={"status": None, "failure": ev.Failure("timeout", "headers"), "confirmed": True})
-    assert "timeout (headers)" in fires("app.unhealthy", seen).observed
+    assert "the headers of the answer do not come in time" in fires("app.unhealthy", seen).observed
     silent("app.error", seen)
 
 

@@ -126,6 +126,21 @@ def test_unknown_issuer_is_not_assessed() -> None:
         ("CN=Thawte TLS RSA CA G1,O=DigiCert\\, Inc.,C=US", "thawte.com"),
         ("CN=Go Daddy Secure Certificate Authority - G2,O=GoDaddy.com\\, Inc.,C=US", "godaddy.com"),
         ("CN=ZeroSSL ECC Domain Secure Site CA,O=ZeroSSL,C=AT", "sectigo.com"),
+        ("CN=ZeroSSL RSA DV SSL CA 2,O=ZeroSSL GmbH,C=AT", "entrust.net"),
+        ("CN=Gandi RSA Domain Validation Secure Server CA 3,O=Gandi SAS,C=FR", "sectigo.com"),
+        ("CN=InCommon RSA Server CA 2,O=Internet2,C=US", "sectigo.com"),
+        ("CN=cPanel ECC Domain Validation Secure Server CA 3,O=cPanel\\, LLC,C=US", "comodoca.com"),
+        ("CN=SSL.com TLS Issuing RSA CA R1,O=SSL Corporation,C=US", "ssl.com"),
+        ("CN=Cloudflare TLS Issuing ECC CA 1,O=CLOUDFLARE\\, INC.,C=US", "ssl.com"),
+        ("CN=HARICA DV TLS RSA,O=Hellenic Academic and Research Institutions CA,C=GR", "harica.gr"),
+        ("CN=D-TRUST BR CA 1-20-2 2021,O=D-Trust GmbH,C=DE", "dtrust.de"),
+        ("CN=TWCA Secure SSL Certification Authority,O=TAIWAN-CA,C=TW", "twca.com.tw"),
+        (
+            "CN=Trustwave Organization Validation SHA256 CA\\, Level 1,O=Trustwave Holdings\\, Inc.,C=US",
+            "trustwave.com",
+        ),
+        ("CN=Microsoft Azure RSA TLS Issuing CA 03,O=Microsoft Corporation,C=US", "digicert.com"),
+        ("CN=Amazon RSA 2048 M03,O=Amazon,C=US", "aws.amazon.com"),
         ("CN=Amazon RSA 2048 M03,O=Amazon,C=US", "amazontrust.com"),
         ("CN=Cloudflare Inc ECC CA-3,O=Cloudflare\\, Inc.,C=US", "digicert.com"),
         ("CN=E7,O=Let's Encrypt,C=US", "letsencrypt.org"),
@@ -135,6 +150,20 @@ def test_issuers_by_organisation(issuer: str, identifier: str) -> None:
     """Authorities are known by their organisation, in each legal form, with the identifiers of their brands."""
     silent(CODE, judged(records(("issue", identifier)), issuer=issuer))
     fires(CODE, judged(records(("issue", "not-theirs.example")), issuer=issuer))
+
+
+@pytest.mark.parametrize(
+    ("issuer", "value", "wanted"),
+    [
+        ("CN=ZeroSSL ECC Domain Secure Site CA,O=ZeroSSL,C=AT", "zerossl.com", "sectigo.com"),
+        ("CN=WE1,O=Google Trust Services,C=US", "google.com", "pki.goog"),
+        ("CN=E7,O=Let's Encrypt,C=US", "letsencrypt.com", "letsencrypt.org"),
+    ],
+)
+def test_names_that_look_like_an_authority_are_none(issuer: str, value: str, wanted: str) -> None:
+    """What an owner takes for the authority's identifier forbids it; the finding says the right one."""
+    finding = fires(CODE, judged(records(("issue", value)), issuer=issuer))
+    assert f'issue "{wanted}"' in finding.expected
 
 
 def test_lookup_that_failed() -> None:
@@ -166,9 +195,16 @@ def test_step_of_the_checklist() -> None:
 
 
 def test_table_is_readable() -> None:
-    """Each organisation stands there once, with identifiers that are host names."""
+    """Each organisation stands there once, as issuers' names give it, with its source and host names."""
     text = (Path(rule.__file__).parent / "caa-identifiers.csv").read_text()
-    names = [row["organisation"].casefold() for row in csv.DictReader(text.splitlines())]
+    rows = list(csv.DictReader(text.splitlines()))
+    names = [row["organisation"].casefold() for row in rows]
     assert sorted(set(names)) == sorted(names)
-    assert all("." in name and name == name.lower() for each in rule.identifiers().values() for name in each)
-    assert all(rule.identifiers().values())
+    for row in rows:
+        escaped = row["organisation"].replace(",", "\\,")
+        assert ev.organisation(f"CN=x,O={escaped},C=US") == row["organisation"]
+        assert f"`{row['source']}`" in (rule.__doc__ or "")
+        found = row["identifiers"].split()
+        assert found
+        assert len(set(found)) == len(found)
+        assert all("." in name and name == name.lower() for name in found)

@@ -145,7 +145,7 @@ def test_the_beginning_of_a_page_proves_nothing(kind: Mix) -> None:
         ({"status": 502}, "it answered 502"),
         ({"fault": "an HTML page came in place of the script"}, "an HTML page came in place of the script"),
         ({"failure": Failure("tls", "the certificate does not cover static.example.com")}, "does not cover"),
-        ({"failure": Failure("timeout", "headers")}, "timeout (headers)"),
+        ({"failure": Failure("timeout", "headers")}, "the headers of the answer do not come in time"),
     ],
 )
 def test_a_file_that_fails(broken: dict[str, Any], told: str) -> None:

@@ -104,6 +104,76 @@ def test_nameservers_of_a_pool_that_public_resolvers_know_too() -> None:
     assert fires("dns.nameservers_disagree", stale).severity is Severity.ERROR
 
 
+NS3, EDGES = "ns3.example.net", ("13.32.9.1", "13.32.9.2")
+SAME, OLDER = {"198.41.0.4": 7, "198.41.0.5": 7}, {"198.41.0.4": 7, "198.41.0.5": 6}
+
+
+def lasting(
+    *records: tuple[str, ...], host: str = APEX, names: tuple[str, ...] = (NS1, NS2, NS3), **fields: Any
+) -> ev.Evidence:
+    """Return the evidence of servers that keep to their own A records of a host, one tuple each, and nobody else."""
+    said = tuple(
+        ev.NameserverAnswer(
+            name,
+            f"198.41.0.{number}",
+            host,
+            lookup(host, "A", *addresses, authoritative=True, status="ok" if addresses else "nodata"),
+            lookup(host, "AAAA", authoritative=True, status="nodata"),
+        )
+        for number, (name, addresses) in enumerate(zip(names, records, strict=False), start=4)
+    )
+    made = with_zone(healthy(), answers=said, second_look=said, nameservers=names[: len(records)], **fields)
+    assert made.dns
+    return change(made, dns=change(made.dns, public=()))
+
+
+@pytest.mark.parametrize(
+    ("evidence", "told"),
+    [
+        (lasting((ADDRESS,), (STALE,), serials=SAME), "the same version of the zone (serial 7)"),
+        (lasting((ADDRESS,), (STALE,), ("13.32.9.3",)), "more than two kinds"),
+        (lasting((ADDRESS, STALE), EDGES, serials=OLDER), "several addresses of its own"),
+    ],
+    ids=["one version", "three answers", "a pool each"],
+)
+def test_nameservers_that_flatten_an_alias_and_keep_to_it(evidence: ev.Evidence, told: str) -> None:
+    """Where an alias at the apex, resolved by each server for itself, may explain the answers, they are a notice."""
+    finding = fires("dns.nameservers_disagree", evidence)
+    assert finding.severity is Severity.NOTICE
+    assert told in finding.observed
+
+
+@pytest.mark.parametrize(
+    ("evidence", "told"),
+    [
+        (
+            lasting((ADDRESS,), (STALE,), serials=OLDER),
+            f"the zone's serial is 7 at {NS1} (198.41.0.4) and 6 at {NS2} (198.41.0.5)",
+        ),
+        (lasting((ADDRESS,), (STALE,), serials={"198.41.0.4": 7}), STALE),
+        (lasting((ADDRESS,), (ADDRESS,), (STALE,)), f"{NS3} (198.41.0.6) says A {STALE}"),
+        (lasting((ADDRESS, STALE), (ADDRESS, EDGES[0])), EDGES[0]),
+        (lasting((ADDRESS,), (), serials=SAME), "was it raised"),
+        (lasting((ADDRESS,), (STALE,), names=("ns1.example.com", NS2), serials=SAME), "7 at all of them"),
+        (lasting((ADDRESS,), (STALE,), host=WWW, serials=SAME), "was it raised"),
+    ],
+    ids=[
+        "older copy",
+        "version unknown",
+        "one of three",
+        "one changed",
+        "no record",
+        "zone by hand",
+        "below the apex",
+    ],
+)
+def test_nameservers_with_an_old_copy_of_the_zone(evidence: ev.Evidence, told: str) -> None:
+    """An older serial, or answers that no alias at the apex explains, stay an error; the versions are told."""
+    finding = fires("dns.nameservers_disagree", evidence)
+    assert finding.severity is Severity.ERROR
+    assert told in finding.observed
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -217,6 +287,12 @@ def test_resolvers_disagree(status: ev.Rcode) -> None:
     finding = fires("dns.resolvers_disagree", public("8.8.8.8", **neither(status, ttl=120)))
     assert finding.severity is Severity.WARNING
     assert f"8.8.8.8: {status.upper()} (for 120 s more)" in finding.observed
+
+
+@pytest.mark.parametrize("code", ["FORMERR", "NOTIMP", "response code 42"])
+def test_a_resolver_that_takes_the_question_amiss_says_nothing(code: str) -> None:
+    """A middlebox in the way that does not understand the question is no resolver that cannot find the site."""
+    silent("dns.resolvers_disagree", public("8.8.8.8", **neither("servfail", detail=code)))
 
 
 def test_resolvers_disagree_because_one_blocks() -> None:

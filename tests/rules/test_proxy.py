@@ -233,6 +233,8 @@ def test_cookies_that_need_no_secure(cookie: str) -> None:
         ("__Host-session=abc; Secure", "Path=/"),
         ("__Secure-lang=de", "Secure is missing"),
         ("__host-id=abc; Path=/", "Secure is missing"),
+        ("__Http-id=abc; Secure", "HttpOnly is missing"),
+        ("__Host-Http-id=abc; Secure; Path=/", "HttpOnly is missing"),
     ],
 )
 def test_prefix_that_browsers_hold_to(cookie: str, told: str) -> None:
@@ -242,10 +244,25 @@ def test_prefix_that_browsers_hold_to(cookie: str, told: str) -> None:
 
 def test_prefix_that_is_kept() -> None:
     """What the prefixes ask for is there."""
+    kept = ("__Host-session=abc; Secure; Path=/", "__Secure-id=1; Secure; Domain=example.com", "__Hostess=1")
+    silent("proxy.insecure_cookie", with_cookies(*kept, "__Http-id=1; Secure; HttpOnly"))
+
+
+@pytest.mark.parametrize("attribute", ["SameSite=None", "samesite=NONE", "Partitioned"])
+def test_cookies_that_chromium_drops_without_secure(attribute: str) -> None:
+    """A session for other sites' pages, or one jar of each, needs Secure to be kept at all; others are no session."""
+    assert "do not take" in fires("proxy.insecure_cookie", with_cookies(f"session=abc; {attribute}")).observed
+    silent("proxy.insecure_cookie", with_cookies(f"session=abc; {attribute}; Secure", f"lang=de; {attribute}"))
+
+
+def test_cookies_for_another_domain() -> None:
+    """No browser takes them, so that nothing goes in clear; those for the host itself or above it count."""
     silent(
         "proxy.insecure_cookie",
-        with_cookies("__Host-session=abc; Secure; Path=/", "__Secure-id=1; Secure; Domain=example.com"),
+        with_cookies(*(f"session=abc; Domain={d}" for d in ("other.net", "com", "ample.com"))),
     )
+    for domain in ("example.com", ".EXAMPLE.com", ""):
+        fires("proxy.insecure_cookie", with_cookies(f"session=abc; Domain={domain}"))
 
 
 def test_long_session_cookie_is_not_judged_by_its_beginning() -> None:

@@ -347,7 +347,13 @@ def test_chains_that_were_not_followed(code: str) -> None:
     seen = healthy()
     assert seen.http
     failed = tuple(
-        chain(c.start, (c.start, None, None), purpose=c.purpose, end="failure", detail="timeout connect")
+        chain(
+            c.start,
+            (c.start, None, None),
+            purpose=c.purpose,
+            end="failure",
+            detail=ev.Failure("timeout", "connect").words,
+        )
         for c in seen.http.chains
     )
     reason = unassessed(f"redirect.{code}", change(seen, http=change(seen.http, chains=failed)))
@@ -357,7 +363,9 @@ def test_chains_that_were_not_followed(code: str) -> None:
 
 def test_one_failed_chain_leaves_the_step_open_to_pass() -> None:
     """Where only port 80 gave no answer, the rest of a rule's question was seen: partly assessed."""
-    seen = with_chains(healthy(), chain(HTTP, (HTTP, None, None), end="failure", detail="timeout connect"))
+    seen = with_chains(
+        healthy(), chain(HTTP, (HTTP, None, None), end="failure", detail=ev.Failure("timeout", "connect").words)
+    )
     unassessed("redirect.downgrade", seen)
     assert next(row for row in report(seen).checklist if row.step == 11).status == "pass"
 

@@ -93,6 +93,8 @@ class Scenario(msgspec.Struct, frozen=True):
     """The zone's data beside SOA and NS."""
     records_2: str = ""
     """What ns2 serves instead; empty: the same."""
+    elsewhere: str = ""
+    """Address that the filtering resolver gives for both hosts, as geographic DNS does; empty: those of the zone."""
     nameservers: tuple[str, ...] = ("ns1", "ns2")
     """Empty: the zone is not delegated, so the name does not exist."""
     dns: str = ""

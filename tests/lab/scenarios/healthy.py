@@ -7,6 +7,8 @@ from tests.lab.scenarios._scenario import PROXY, UPGRADE, WEB, WEB_6, Block, Sce
 
 TESTNET = "198.18.0.1"
 SIX_DAYS = Leaf(age=1, left=5.6)
+_SIGNING = f"openssl s_client -tls1_2 -connect {WEB}:443 -servername"
+_REFUSES_HEAD = "if ($request_method = HEAD) { return 405; } "
 
 
 def _healthy(name: str, **fields: Any) -> Scenario:
@@ -40,8 +42,16 @@ SCENARIOS = (
         ),
         also=("dns.cname_chain",),
     ),
+    _healthy("ipv4-only.test", declare={"addresses": [WEB]}),
     _healthy("no-www-declared.test", records=f"@ A {WEB}", declare={"hosts": ["no-www-declared.test"]}),
     _healthy("intranet.shop.test", nameservers=(), records="", declare={"hosts": ["intranet.shop.test"]}),
+    _healthy(
+        "ecdsa-only.test",
+        proofs=(
+            (f"{_SIGNING} ecdsa-only.test -sigalgs ECDSA+SHA256 </dev/null 2>&1", "Verify return code: 0"),
+            (f"{_SIGNING} ecdsa-only.test -sigalgs RSA+SHA256 </dev/null 2>&1", "handshake failure"),
+        ),
+    ),
     _healthy("rsa.test", leaves={"": Leaf(key="rsa")}),
     _own(
         "rsa-and-ecdsa.test",
@@ -151,6 +161,45 @@ SCENARIOS = (
         leaves={"": Leaf(names=("app.wildcard-dns.test",))},
     ),
     _healthy("cached.test", http="return 301 https://cached.test$request_uri;"),
+    # Declared as its owner writes it.
+    _healthy(
+        "xn--bcher-kva.test",
+        declare={"name": "bücher.test", "health": "/health"},
+        proofs=(("curl -sSL http://xn--bcher-kva.test/", "Welcome to the shop at https://bücher.test/"),),
+    ),
+    _healthy(
+        "head-refused.test",
+        http=_REFUSES_HEAD + UPGRADE,
+        page=_REFUSES_HEAD + PROXY,
+        sibling=_REFUSES_HEAD + "return 301 https://head-refused.test$request_uri;",
+        proofs=(
+            (
+                "curl -sI https://head-refused.test/; curl -sI http://www.head-refused.test/",
+                "HTTP/2 405(.|\n)*1.1 405",
+            ),
+            ("curl -sSL http://head-refused.test/", "Welcome to the shop at https://head-refused.test/"),
+        ),
+    ),
+    # Who asks through another resolver is sent to another machine, which serves the same.
+    _healthy(
+        "geographic.test",
+        records=both(WEB),
+        elsewhere=own(49),
+        more_blocks=(
+            Block("geographic.test www.geographic.test", UPGRADE, 80, own(49)),
+            Block("geographic.test", PROXY, 443, own(49)),
+            Block("www.geographic.test", "return 301 https://geographic.test$request_uri;", 443, own(49)),
+        ),
+        proofs=(
+            ("dig +short @1.1.1.1 geographic.test", f"^{WEB}$"),
+            ("dig +short @9.9.9.9 geographic.test; dig +short @9.9.9.9 www.geographic.test", f"^({own(49)}\n){{2}}$"),
+            (
+                f"curl -sS --resolve geographic.test:443:{own(49)} https://geographic.test/",
+                "Welcome to the shop at https://geographic.test/",
+            ),
+        ),
+        also=("dns.resolvers_disagree",),
+    ),
     _healthy("cross-signed.test", leaves={"": Leaf(sent=("leaf", "issuer", "cross"))}),
     _healthy("six-days.test", leaves={"": SIX_DAYS}),
     _healthy(

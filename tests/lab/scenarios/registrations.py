@@ -48,7 +48,7 @@ SCENARIOS = (
     Scenario(
         "registration.expiring",
         "expiring-domain.test",
-        'in 19 days (registrar "Lab Registrar, Inc.")',
+        'in 19 days (registrar "RESERVED-Internet Assigned Numbers Authority")',
         severity="warning",
         proofs=(("curl -s https://rdap.ca.test/domain/expiring-domain.test", '"expiration"'),),
         registered_days=19.5,

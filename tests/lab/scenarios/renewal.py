@@ -46,7 +46,7 @@ SCENARIOS = (
     Scenario(
         "renewal.suggested_now",
         "suggested.test",
-        "https://acme.ca.test/incident",
+        "https://example.com/docs/ari",
         severity="warning",
         proofs=(("curl -s https://acme.ca.test/directory", "renewalInfo"),),
         leaves={"": Leaf(issuer="acme", wanted_now=True)},

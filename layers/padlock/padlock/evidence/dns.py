@@ -88,6 +88,8 @@ class Zone(msgspec.Struct, frozen=True):
     answers: tuple[NameserverAnswer, ...]
     second_look: tuple[NameserverAnswer, ...] = ()
     """The same questions again, only where the servers disagreed."""
+    serials: Mapping[str, int] = {}
+    """Address of a server → the serial of its copy of the zone (SOA), asked for after the second look."""
     apex_cname: str = ""
     """Target of a CNAME published at the apex, as an authoritative server gives it."""
     cname_with_other_data: Mapping[str, tuple[str, ...]] = {}

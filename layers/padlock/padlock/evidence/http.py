@@ -32,7 +32,8 @@ class Exchange(msgspec.Struct, frozen=True):
     """`front` /, `health` the health path, `deep` a path with a query that nothing owns, `random_host` the
     default server under a name that it cannot know, `hop` a redirect's target, `challenge` a token on the way of
     an HTTP-01 challenge (kept in Renewal), `usual_health` a path on which many apps have their health check,
-    `debugger` a development server's debugger."""
+    `debugger` a development server's debugger: a look up to a day old, of which only its end is kept, where that
+    found none."""
     failure: Failure | None = None
     status: int | None = None
     headers: tuple[tuple[str, str], ...] = ()

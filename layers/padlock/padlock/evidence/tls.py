@@ -106,6 +106,9 @@ class Handshake(msgspec.Struct, frozen=True):
     seconds: float = 0.0
     confirmed: bool = False
     """The failure was seen twice."""
+    browsers: str = ""
+    """Why browsers, which offer less, get no page where this handshake worked: the alert that their offer meets, or
+    the suite that HTTP/2 forbids; empty: they do, or it was not asked."""
 
 
 class ObsoleteOffer(msgspec.Struct, frozen=True):

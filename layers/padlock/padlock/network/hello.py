@@ -75,10 +75,10 @@ def client_hello(version: str, server_name: str) -> bytes:
     """Return the record of a ClientHello of one version only."""
     number = VERSIONS[version]
     suites = b"".join(suite.to_bytes(2) for suite in (*SUITES, _RENEGOTIATION_INFO))
-    body = number + os.urandom(32) + b"\x00" + _sized(suites, 2) + b"\x01\x00"
+    body = number + os.urandom(32) + b"\x00" + sized(suites, 2) + b"\x01\x00"
     if version != "SSLv3":  # whose clients know no extensions, and so meet the default server
-        body += _sized(_extensions(server_name), 2)
-    return bytes([_HANDSHAKE]) + min(number, VERSIONS["TLSv1"]) + _sized(b"\x01" + _sized(body, 3), 2)
+        body += sized(_extensions(server_name), 2)
+    return bytes([_HANDSHAKE]) + min(number, VERSIONS["TLSv1"]) + sized(b"\x01" + sized(body, 3), 2)
 
 
 async def offer(connection: Connection, server_name: str, version: str) -> Answer:
@@ -113,7 +113,7 @@ def read_answer(received: bytes, version: str) -> Answer | None:
     if received and received[0] not in TLS_RECORDS:
         return Answer(accepted=False, detail="no TLS is spoken")
     flight = b""
-    for kind, payload in _whole_records(received):
+    for kind, payload in whole_records(received):
         if kind == _ALERT and len(payload) == 2 and payload[0] == 2:
             return Answer(accepted=False, detail=f"the alert {ALERTS.get(payload[1], payload[1])}")
         if kind == _HANDSHAKE:
@@ -121,7 +121,7 @@ def read_answer(received: bytes, version: str) -> Answer | None:
         elif kind != _ALERT:
             return Answer(accepted=False, detail="a record that belongs to no handshake")
     cipher = ""
-    for number, (kind, body) in enumerate(_messages(flight)):
+    for number, (kind, body) in enumerate(messages(flight)):
         if number == 0:
             cipher, refusal = _chosen(kind, body, version)
             if refusal:
@@ -146,20 +146,22 @@ def _chosen(kind: int, body: bytes, version: str) -> tuple[str, str]:
 
 def _extensions(server_name: str) -> bytes:
     """Return server_name (RFC 6066), supported_groups and ec_point_formats (RFC 8422)."""
-    name = _extension(0, _sized(b"\x00" + _sized(server_name.encode("ascii"), 2), 2)) if server_name else b""
-    groups = _extension(10, _sized(b"".join(curve.to_bytes(2) for curve in _CURVES), 2))
-    return name + groups + _extension(11, b"\x01\x00")
+    name = extension(0, sized(b"\x00" + sized(server_name.encode("ascii"), 2), 2)) if server_name else b""
+    groups = extension(10, sized(b"".join(curve.to_bytes(2) for curve in _CURVES), 2))
+    return name + groups + extension(11, b"\x01\x00")
 
 
-def _extension(kind: int, body: bytes) -> bytes:
-    return kind.to_bytes(2) + _sized(body, 2)
+def extension(kind: int, body: bytes) -> bytes:
+    """Return one extension."""
+    return kind.to_bytes(2) + sized(body, 2)
 
 
-def _sized(data: bytes, octets: int) -> bytes:
+def sized(data: bytes, octets: int) -> bytes:
+    """Return a vector: its length in so many octets, then itself."""
     return len(data).to_bytes(octets) + data
 
 
-def _whole_records(received: bytes) -> list[tuple[int, bytes]]:
+def whole_records(received: bytes) -> list[tuple[int, bytes]]:
     """Return the (type, payload) of the records that are there whole."""
     records: list[tuple[int, bytes]] = []
     at = 0
@@ -172,7 +174,7 @@ def _whole_records(received: bytes) -> list[tuple[int, bytes]]:
     return records
 
 
-def _messages(flight: bytes) -> list[tuple[int, bytes]]:
+def messages(flight: bytes) -> list[tuple[int, bytes]]:
     """Return the (type, body) of the handshake messages that are there whole."""
     messages: list[tuple[int, bytes]] = []
     at = 0

@@ -90,7 +90,8 @@ async def _asked(run: Run, directory: str, leaf: Certificate) -> tuple[RenewalIn
         return RenewalInformation(leaf.sha256, offered=False), _LONGEST
     answer = await fetch(run, f"{place.rstrip('/')}/{certificate_id(leaf)}", limit=_ANSWER_BYTES)
     if answer.failure or answer.status != 200:
-        return RenewalInformation(leaf.sha256, failure=_failure(answer)), _SHORTEST
+        hold = _lifetime(answer, run.now) if answer.header("retry-after") else _SHORTEST
+        return RenewalInformation(leaf.sha256, failure=_failure(answer)), hold
     try:
         told = msgspec.json.decode(answer.body, type=_Answered)
     except _UNREADABLE as error:

@@ -70,10 +70,17 @@ def parse(der: bytes) -> Certificate:
 
 
 def serves_web(certificate: x509.Certificate) -> bool:
-    """Whether its extended key usage, if it has one, allows TLS servers (RFC 5280 section 4.2.1.12)."""
-    usage = _extension(certificate, x509.ExtendedKeyUsage)
+    """Whether its key usage and extended key usage, where it has them, allow TLS servers (RFC 5280, 4.2.1.3 and 12).
+
+    A server signs its handshake; only the key exchange of RSA, which TLS 1.3 has no more, did without. An authority's
+    own certificate, where it is served, is judged by its extended key usage alone.
+    """
+    usage = _extension(certificate, x509.KeyUsage)
+    if usage and not usage.digital_signature and not _is_ca(certificate):
+        return False
+    purposes = _extension(certificate, x509.ExtendedKeyUsage)
     allowed = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE)
-    return usage is None or any(purpose in allowed for purpose in usage)
+    return purposes is None or any(purpose in allowed for purpose in purposes)
 
 
 def _reason(error: Exception) -> str:

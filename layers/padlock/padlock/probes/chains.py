@@ -113,9 +113,9 @@ async def _walk(
         shown = printable(", ".join(answer.locations), HEADER_VALUE_KEPT) if answer.locations else None
         hops.append(Hop(str(url), seen.status, shown, seen.address))
         if seen.status is None:
-            return "failure", str(url), _told(seen.failure)
+            return "failure", str(url), seen.failure.words if seen.failure else ""
         if seen.status not in REDIRECT:
-            return "answer", str(url), _told(seen.failure)
+            return "answer", str(url), seen.failure.words if seen.failure else ""
         try:
             url = resolve(url, _location(answer), run.site, run.hosts)
         except Refused as refused:
@@ -158,7 +158,3 @@ async def _fetch(run: Run, url: Url, address: str, headers: Headers | None) -> A
         run.settle(answer)
         run.spawn(look_again_if_slow(run, url, answer))
     return await waiting
-
-
-def _told(failure: Failure | None) -> str:
-    return f"{failure.kind} {failure.detail}".strip() if failure else ""

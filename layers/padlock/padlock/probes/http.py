@@ -19,6 +19,7 @@ from padlock.network.connection import Connection
 from padlock.network.failure import NetworkFailure, printable
 from padlock.network.http import Headers, Response, get
 from padlock.network.limits import BODY_BYTES, BODY_KEPT, CHALLENGE_BYTES, HEADER_VALUE_KEPT, HEADERS_KEPT
+from padlock.probes import debugger
 from padlock.probes.run import CUT_OFF, Answer, Run, failure_of
 from padlock.probes.self_references import self_references
 from padlock.probes.text import decoded, title
@@ -33,8 +34,6 @@ DEEP = "/padlock-probe/path?q=1"
 """A path with a query that nothing owns: what a redirect makes of it shows what it keeps."""
 USUAL_HEALTH = ("/health", "/healthz", "/status", "/ping")
 """Where apps have their health check, the most usual first."""
-DEBUGGER = ("/?__debugger__=yes&cmd=resource&f=debugger.js", "/console")
-"""A file of Werkzeug's debugger, which it serves wherever it runs, and its console; neither changes anything."""
 _LOOK_AROUND_SECONDS = 5.0
 """For all of these together: what must be looked at again waits for them."""
 _BODY_TOLD = 1024
@@ -80,13 +79,15 @@ async def ask_deep(run: Run, host: str, address: str) -> None:
                 unasked = await _look_around(run, connection, answer)
     except NetworkFailure as failure:
         answer = _unreached(url, address, "deep", failure)
+        if not _is_doubtful(answer.exchange):
+            run.settle(answer)  # redirects wait for it
     if _is_doubtful(answer.exchange):
         run.settle(await _confirmed(run, url, address, "deep", answer))
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_LOOK_AROUND_SECONDS):
             while unasked:
                 (wanted_url, purpose), *rest = unasked
-                unasked = _kept(run, answer, await ask_once(run, wanted_url, address, purpose), rest)
+                unasked = await _kept(run, answer, await ask_once(run, wanted_url, address, purpose), rest)
 
 
 async def _look_around(run: Run, connection: Connection, deep: Answer) -> list[tuple[Url, Purpose]]:
@@ -94,11 +95,18 @@ async def _look_around(run: Run, connection: Connection, deep: Answer) -> list[t
     seen = deep.exchange
     if seen.status is None or seen.status == 403 or _leads_elsewhere(deep):
         return []
-    wanted: list[tuple[Url, Purpose]] = [(run.url("https", seen.host, target), "debugger") for target in DEBUGGER]
+    wanted: list[tuple[Url, Purpose]] = []
+    if known := await debugger.recall(run, seen.host):
+        run.record(Answer(known))
+    else:
+        wanted.append((run.url("https", seen.host, debugger.RESOURCE), "debugger"))
     if run.site.health is None:
         wanted += [(run.url("https", seen.host, target), "usual_health") for target in USUAL_HEALTH]
-    for url, purpose in wanted:
-        run.record(Answer(Exchange(str(url), seen.host, seen.address, purpose, CUT_OFF)))
+    planned = [Exchange(str(url), seen.host, seen.address, purpose, CUT_OFF) for url, purpose in wanted]
+    for look in planned:
+        run.record(Answer(look))
+    if known is None:
+        await debugger.keep(run, planned[0])
     try:
         async with asyncio.timeout(_LOOK_AROUND_SECONDS):
             return await _ask_while_open(run, connection, deep, wanted)
@@ -116,19 +124,35 @@ async def _ask_while_open(
         failure = answer.exchange.failure
         if failure and failure.kind in ("closed", "reset"):
             break  # a connection that the server had enough of says nothing about this URL
-        wanted, reusable = _kept(run, deep, answer, wanted[1:]), answer.reusable
+        wanted, reusable = await _kept(run, deep, answer, wanted[1:]), answer.reusable
     return wanted
 
 
-def _kept(run: Run, deep: Answer, answer: Answer, unasked: list[tuple[Url, Purpose]]) -> list[tuple[Url, Purpose]]:
+async def _kept(
+    run: Run, deep: Answer, answer: Answer, unasked: list[tuple[Url, Purpose]]
+) -> list[tuple[Url, Purpose]]:
     """Keep as much of an answer as tells what it is; return what is still to be asked after it."""
     seen = answer.exchange
     run.record(msgspec.structs.replace(answer, exchange=msgspec.structs.replace(seen, body=seen.body[:_BODY_TOLD])))
-    if seen.purpose != "usual_health" or seen.status not in (200, 204) or seen.status == deep.exchange.status:
+    if seen.purpose == "debugger":
+        return [*await _after_debugger(run, seen), *unasked]
+    if seen.status not in (200, 204) or seen.status == deep.exchange.status:
         return unasked
     for url, purpose in unasked:
         run.exchanges.pop((str(url), seen.address, purpose))
     return []
+
+
+async def _after_debugger(run: Run, seen: Exchange) -> list[tuple[Url, Purpose]]:
+    """Remember how a look for the debugger ended; return the console if there is one to look for."""
+    console = run.url("https", seen.host, debugger.CONSOLE)
+    if seen.url == str(console):
+        return []
+    await debugger.keep(run, seen)
+    if not debugger.is_served(seen):
+        return []
+    run.record(Answer(Exchange(str(console), seen.host, seen.address, "debugger", CUT_OFF)))
+    return [(console, "debugger")]
 
 
 def _leads_elsewhere(answer: Answer) -> bool:

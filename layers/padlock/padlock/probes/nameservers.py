@@ -140,13 +140,17 @@ class Prober:
         except TimeoutError:
             late = f"its servers took longer than {DNS_ZONE_SECONDS:g} s"
             return Zone(cut.apex, names, tuple(sorted(cut.nameservers)), (), failure=late)
-        second, other = await asyncio.gather(self._second_look(servers, names, answers), self._other_data(answers))
+        odd = [host for host in names if host in disagreeing(answers)]
+        (second, serials), other = await asyncio.gather(
+            self._second_look(cut.apex, servers, odd), self._other_data(answers)
+        )
         return Zone(
             cut.apex,
             names,
             nameservers,
             answers,
             second_look=second,
+            serials=serials,
             apex_cname=_apex_cname(cut.apex, answers, hosts),
             cname_with_other_data=other,
             failure=_failure(answers),
@@ -184,14 +188,18 @@ class Prober:
         return await asyncio.gather(*(self.direct.ask((address, self.port), question) for question in questions))
 
     async def _second_look(
-        self, servers: Sequence[Server], hosts: Sequence[str], answers: Sequence[NameserverAnswer]
-    ) -> tuple[NameserverAnswer, ...]:
-        odd = [host for host in hosts if host in disagreeing(answers)]
+        self, apex: str, servers: Sequence[Server], odd: Sequence[str]
+    ) -> tuple[tuple[NameserverAnswer, ...], dict[str, int]]:
+        """Ask again about hosts of which the servers say different things, and which version of the zone each has."""
         if not odd:
-            return ()
+            return (), {}
         await asyncio.sleep(SECOND_LOOK_SECONDS)
         rounds = [await self._look(servers, odd) for _ in range(SECOND_LOOK_ROUNDS)]
-        return tuple(answer for answers in rounds for answer in answers)
+        asked = [server.address for server in servers if server.unusable is None]
+        replies = await asyncio.gather(*(self._ask(address, apex, ("SOA",)) for address in asked))
+        told = {address: _serial(reply) for address, (reply,) in zip(asked, replies, strict=True)}
+        serials = {address: serial for address, serial in told.items() if serial is not None}
+        return tuple(answer for answers in rounds for answer in answers), serials
 
     async def _other_data(self, answers: Sequence[NameserverAnswer]) -> dict[str, tuple[str, ...]]:
         """Return, for each host with a CNAME, the types that the same server publishes beside it."""
@@ -202,6 +210,12 @@ class Prober:
             for host, found in zip(aliased, replies, strict=True)
         }
         return {host: types for host, types in beside.items() if types}
+
+
+def _serial(reply: Reply) -> int | None:
+    """Return the serial of an SOA record, the third of its fields (RFC 1035 section 3.3.13)."""
+    fields = reply.records[0].split() if reply.authoritative and reply.direct and reply.records else []
+    return int(fields[2]) if len(fields) == 7 and fields[2].isdecimal() else None
 
 
 def lookup_of(reply: Reply) -> Lookup:
@@ -249,7 +263,8 @@ def _without_address(reply: Reply) -> Lookup:
         return msgspec.structs.replace(
             lookup, cnames=(), authoritative=False, detail="the server's name has no address"
         )
-    return Lookup(reply.name, "A", "not_asked", detail=f"the address of the server's name: {lookup.status}")
+    why = lookup.detail or lookup.status
+    return Lookup(reply.name, "A", "not_asked", detail=f"the address of the server's name is not known: {why}")
 
 
 def _glue(referral: Reply) -> dict[str, tuple[str, ...]]:

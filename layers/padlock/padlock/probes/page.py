@@ -66,7 +66,7 @@ async def follow_and_read(run: Run, start: Url, purpose: Literal["front", "healt
     else:
         _record(run, page)
         answer = (await waiting).page
-        failure = f"{chain.detail} cut it short" if chain.detail else ""
+        failure = f"it did not come whole: {chain.detail}" if chain.detail else ""
         if answer is None or not answer.body:
             _record(run, msgspec.structs.replace(page, unread=failure))
         else:

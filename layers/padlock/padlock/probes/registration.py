@@ -5,10 +5,11 @@ asks for patience gets it, for all of its domains.
 """
 
 import asyncio
+import contextlib
 import email.utils
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from padlock.network.failure import printable
 from padlock.probes import registry
 from padlock.probes.run import Run
 from padlock.probes.services import Fetched, base, fetch
+from padlock.site import host_name
 
 LIMIT = 200_000
 """Octets of an answer."""
@@ -33,24 +35,29 @@ KEPT_SHORT = timedelta(hours=1)
 """Of a domain on hold, and of a failure."""
 _MOST_PATIENCE = timedelta(days=1)
 _STATUSES, _TEXT = 20, 200
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for octets that are no such answer; the last for thousands of brackets."""
 _FAR = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class _Event(msgspec.Struct, rename="camel"):
-    event_action: str = ""
-    event_date: str = ""
+    event_action: str | None = None
+    event_date: str | None = None
 
 
 class _Entity(msgspec.Struct, rename="camel"):
-    roles: list[str] = []
+    roles: list[str] | None = None
     vcard_array: Any = None
 
 
 class _Domain(msgspec.Struct, rename="camel"):
+    """What is read of a domain; registries write null for what they do not have."""
+
     object_class_name: str
-    status: list[str] = []
-    events: list[_Event] = []
-    entities: list[_Entity] = []
+    ldh_name: str | None = None
+    status: list[str] | None = None
+    events: list[_Event] | None = None
+    entities: list[msgspec.Raw] | None = None
 
 
 async def look_up(run: Run) -> None:
@@ -141,18 +148,40 @@ def of_answer(asked: Registration, answer: Fetched) -> Registration:
         return msgspec.structs.replace(asked, failure=f"its registry's RDAP service {told}")
     try:
         domain = msgspec.json.decode(answer.body, type=_Domain)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _UNREADABLE:
         return msgspec.structs.replace(asked, failure="its registry's RDAP service answered what is no domain")
     if domain.object_class_name != "domain":
         return msgspec.structs.replace(asked, failure="its registry's RDAP service answered with no domain")
-    dates = [_moment(event.event_date) for event in domain.events if event.event_action.lower() == "expiration"]
+    if _other_name(domain.ldh_name, asked.domain):
+        return msgspec.structs.replace(asked, failure="its registry's RDAP service answered with another domain")
+    # A `registrar expiration` is the registrar's own bookkeeping: what counts is when the registry lets it go.
+    ends = [event.event_date for event in domain.events or () if (event.event_action or "").lower() == "expiration"]
+    dates = [_moment(text) for text in ends if text]
     return msgspec.structs.replace(
         asked,
         failure="",
         expires=min((date for date in dates if date), default=None),
-        status=tuple(dict.fromkeys(printable(text, _TEXT).lower() for text in domain.status[:_STATUSES])),
-        registrar=next((_name(e) for e in domain.entities if "registrar" in e.roles), ""),
+        status=tuple(dict.fromkeys(printable(text, _TEXT).lower() for text in (domain.status or ())[:_STATUSES])),
+        registrar=_registrar(domain.entities or ()),
     )
+
+
+def _other_name(named: str | None, domain: str) -> bool:
+    """Whether an answer names a domain that was not asked for."""
+    try:
+        return host_name(named or domain) != domain
+    except ValueError:
+        return True
+
+
+def _registrar(entities: Sequence[msgspec.Raw]) -> str:
+    """Return the registrar's name; one entity that cannot be read hides no other."""
+    for raw in entities:
+        with contextlib.suppress(*_UNREADABLE):
+            entity = msgspec.json.decode(raw, type=_Entity)
+            if "registrar" in (entity.roles or ()):
+                return _name(entity)
+    return ""
 
 
 def _moment(text: str) -> datetime | None:

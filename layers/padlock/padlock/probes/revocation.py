@@ -22,6 +22,7 @@ from padlock.evidence import Revocation, Verification
 from padlock.network.failure import printable
 from padlock.network.limits import CERTIFICATES
 from padlock.probes.certificates import digest, load
+from padlock.probes.registration import patience
 from padlock.probes.run import Run
 from padlock.probes.services import SECONDS, fetch
 
@@ -101,7 +102,8 @@ async def _cached(
     else:
         read = await asyncio.to_thread(read_list, fetched.body, certificate, issuer, run.now)
         found = msgspec.structs.replace(read, certificate=key, url=url)
-    expires = run.now + (_UNKNOWN_KEPT if found.status == "unknown" else _KEPT)
+    waits = max(_UNKNOWN_KEPT, patience(fetched.header("retry-after"), run.now))
+    expires = run.now + (waits if found.status == "unknown" else _KEPT)
     due = found.next_update if found.status != "unknown" else None
     await run.cache.put(place, msgspec.json.encode(found), min(expires, due) if due else expires)
     return found

@@ -1,13 +1,14 @@
 """Ports and TLS of one address (checklist steps 3, 8 and 10): what visitors meet, and every certificate they may see.
 
 A failure is looked at again once nothing else is open there. Handshakes beside the main one learn what it cannot:
-whether h2 is spoken (the HTTP client speaks only HTTP/1.1), and the other certificate of a server with both an RSA
-and an ECDSA one.
+whether h2 is spoken (the HTTP client speaks only HTTP/1.1), the other certificate of a server with both an RSA and an
+ECDSA one, and whether browsers, which offer less than OpenSSL does, find anything there.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial as bound
 from typing import Literal
 
 import msgspec
@@ -16,8 +17,10 @@ from padlock.evidence import Handshake, PortState
 from padlock.network import limits
 from padlock.network.connection import Connection, Session
 from padlock.network.failure import NetworkFailure, banner
+from padlock.network.leaves import Kind, shake_hands
 from padlock.network.tls import TLS_RECORDS, Offer
 from padlock.probes.ari import ask_renewal_information
+from padlock.probes.browsers import ask_as_browser, in_doubt
 from padlock.probes.certificates import digest, parse
 from padlock.probes.issuers import download
 from padlock.probes.revocation import ask_issuers
@@ -52,6 +55,8 @@ async def reach(run: Run, host: str, address: str, scheme: Literal["http", "http
             except NetworkFailure as error:
                 failure = error
                 continue
+            if scheme == "https" and in_doubt(run, host, address):
+                run.spawn(ask_as_browser(run, host, address))
             yield connection
             return
     if scheme == "https" and failure.kind in _MAY_BE_PLAIN and failure.detail != "connect":
@@ -72,9 +77,16 @@ async def without_name(run: Run, host: str, connection: Connection) -> bool:
 
 async def other_certificates(run: Run, host: str, address: str) -> None:
     """Look at the RSA and the ECDSA certificate, of which most servers have one, and learn whether h2 is spoken."""
-    seen = await asyncio.gather(*(_offer(run, host, address, offer) for offer in ("rsa", "ecdsa")))
-    if not any(seen) and run.is_open(host, address, "https"):
-        await _offer(run, host, address, "h2")
+    look = bound(_beside, run, host, address)
+    offers: tuple[Offer, ...] = ("rsa", "ecdsa")
+    seen = await asyncio.gather(*(look(bound(Connection.start_tls, server_name=host, offer=o)) for o in offers))
+    if any(seen) or not run.is_open(host, address, "https"):
+        return
+    # Neither came over TLS 1.2: what there is comes over TLS 1.3, and so does what it keeps for others.
+    session = await look(bound(Connection.start_tls, server_name=host, offer="h2"))
+    if session and session.chain and session.protocol == "TLSv1.3":
+        other: Kind = "ecdsa" if run.certificates[digest(session.chain[0])].key == "rsa" else "rsa"
+        await look(bound(shake_hands, server_name=host, kind=other))
 
 
 def also_seen(run: Run, host: str, connection: Connection) -> None:
@@ -82,17 +94,19 @@ def also_seen(run: Run, host: str, connection: Connection) -> None:
     run.more_handshakes.append(_handshake(run, connection, host, host))
 
 
-async def _offer(run: Run, host: str, address: str, offer: Offer) -> bool:
-    """Try one offer; that a server has nothing for it is no observation."""
+async def _beside(
+    run: Run, host: str, address: str, shake: Callable[[Connection], Awaitable[Session]]
+) -> Session | None:
+    """Try one handshake beside the main one; that a server has nothing for it is no observation."""
     try:
         async with run.connection(host, address, run.port("https")) as connection:
-            session = await connection.start_tls(host, offer)
+            session = await shake(connection)
             also_seen(run, host, connection)
     except NetworkFailure:
-        return False
+        return None
     place = host, address, run.port("https")
     run.alpn[place] = "h2" if "h2" in (session.alpn, run.alpn.get(place)) else "http/1.1"
-    return True
+    return session
 
 
 async def _shake(run: Run, connection: Connection, host: str) -> None:

@@ -1,7 +1,7 @@
 """Which certificates for a site the certificate-transparency logs hold (RFC 9162), where the operator names a search.
 
 The search speaks as crt.sh does: `?q=<name>&output=json` answers an array of certificates. It is asked at most once
-in six hours for each site.
+in six hours for each site; a search that fails, after an hour, or when it said that it wants to be.
 """
 
 import re
@@ -12,6 +12,7 @@ import msgspec
 
 from padlock.evidence import Failure, Logged, Search
 from padlock.network.failure import printable
+from padlock.probes.registration import patience
 from padlock.probes.renewal import keep
 from padlock.probes.run import CUT_OFF, Run
 from padlock.probes.services import fetch
@@ -56,7 +57,9 @@ async def search_logs(run: Run) -> None:
     else:
         found = read(name, answer.body, run.now)
     keep(run, search=found)
-    lifetime = _FAILED_HOLDS if found.failure else _HOLDS
+    lifetime = _HOLDS
+    if found.failure:
+        lifetime = max(_FAILED_HOLDS, patience(answer.header("retry-after"), run.now))
     await run.cache.put(key, msgspec.json.encode(found), run.now + lifetime)
 
 

@@ -59,7 +59,7 @@ def verify(chain: Sequence[bytes], trusted: Anchors) -> Verification:
         return Verification(digests, "invalid", detail=printable(f"a certificate cannot be parsed: {error}"))
     look = _look(certificates, trusted)
     if look.status == "trusted" and not serves_web(leaf):
-        detail = "the certificate's extended key usage does not allow web servers"
+        detail = "the certificate's key usage, or its extended key usage, does not allow web servers"
         look = msgspec.structs.replace(look, status="invalid", detail=detail)
     return msgspec.structs.replace(look, chain=digests)
 

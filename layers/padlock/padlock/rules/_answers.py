@@ -5,9 +5,9 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import msgspec
 
-from padlock.evidence import Chain, Evidence, Exchange, Failure, Handshake, Http, Purpose
+from padlock.evidence import Chain, Evidence, Exchange, Handshake, Http, Purpose
 from padlock.rules._rule import Outcome, Problem, Unknown
-from padlock.rules._subjects import Scheme, explained, not_seen, ports, spread, unseen
+from padlock.rules._subjects import Scheme, not_seen, ports, spread, unseen
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 BODY_KEPT = 16_384
@@ -89,10 +89,10 @@ def look(evidence: Evidence, host: str, purpose: Purpose = "front", scheme: Sche
         elif exchange.status is not None:
             seen[exchange.address] = exchange
         else:
-            missed[exchange.address] = _failed(exchange.failure)
+            missed[exchange.address] = exchange.failure.words if exchange.failure else "no answer was recorded"
     for state in ports(evidence, host, scheme):
         if state.failure and state.address not in seen:
-            missed[state.address] = f"port {state.port}: {explained(state.failure)}"
+            missed[state.address] = f"port {state.port}: {state.failure.words}"
     if not seen and not missed:
         missed[""] = unseen(evidence, host) or evidence.incomplete or f"it was not asked over {scheme.upper()}"
     return Look(seen, missed)
@@ -148,7 +148,7 @@ def hung(evidence: Evidence, host: str, exchange: Exchange) -> str:
     shaken = handshake(evidence, host, exchange.address)
     if shaken is None or shaken.failure or shaken.client_certificate or failure.detail in ("connect", "tls"):
         return ""
-    return _failed(failure)
+    return failure.words
 
 
 def cut(exchange: Exchange) -> bool:
@@ -167,7 +167,7 @@ def final(http: Http, exchange: Exchange) -> Exchange | Unknown:
         return exchange
     chain = chain_from(http, exchange.url)
     if chain is None or chain.end != "answer" or not chain.hops:
-        ended = f"{chain.end.replace('_', ' ')} {chain.detail}".strip() if chain else "they were not followed"
+        ended = chain.detail or chain.end.replace("_", " ") if chain else "they were not followed"
         return Unknown(exchange.url, f"its redirects lead to no answer: {ended}")
     last = chain.hops[-1]
     if target(chain.start, chain.hops[0].location) != target(exchange.url, exchange.header("location")):
@@ -175,12 +175,3 @@ def final(http: Http, exchange: Exchange) -> Exchange | Unknown:
     answers = [e for e in http.exchanges if e.url == last.url and e.status == last.status]
     answers.sort(key=lambda answer: answer.address != last.address)
     return answers[0] if answers else Unknown(exchange.url, "the answer at the end of its redirects was not kept")
-
-
-def _failed(failure: Failure | None) -> str:
-    """Return why there is no answer; a failure after the connection opened names its phase."""
-    if failure is None:
-        return "no answer was recorded"
-    if failure.is_ours or failure.kind in ("refused", "unreachable") or failure.detail in ("", "connect"):
-        return explained(failure)
-    return f"{failure.kind.replace('_', ' ')} ({failure.detail})"

@@ -1,4 +1,8 @@
-"""Set-Cookie as browsers read it (RFC 6265 section 5.2; the prefixes of RFC 6265bis section 4.1.3)."""
+"""Set-Cookie as browsers read it (RFC 6265 section 5.2; the prefixes of RFC 6265bis section 4.1.3).
+
+What browsers refuse beyond that is Chromium's, as the conformance suite saw it: SameSite=None or Partitioned without
+Secure, and the prefixes __Http- and __Host-Http-.
+"""
 
 import re
 from datetime import UTC, datetime
@@ -14,6 +18,7 @@ _SESSION = re.compile(
 )
 """Where frameworks keep who a visitor is: session, sessionid, PHPSESSID, connect.sid, remember_token and so on."""
 _JWT = re.compile(r"eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+")
+_PREFIXES = ("__secure-", "__host-", "__http-")
 _CUT = "…"
 """Ends a header's value of which the evidence keeps only the beginning."""
 
@@ -47,16 +52,27 @@ class SetCookie(msgspec.Struct, frozen=True):
         expires = _date(self.attributes.get("expires", ""))
         return not self.value or (expires is not None and expires <= now)
 
+    def is_for(self, host: str) -> bool:
+        """Whether its Domain, if it has one, covers the host that sets it; no browser takes another."""
+        domain = self.attributes.get("domain", "").lower().removeprefix(".")
+        return domain in ("", host) or (host.endswith(f".{domain}") and "." in domain)
+
     def refused(self) -> str:
-        """Return why browsers do not take it for its name's prefix; empty where they do."""
-        lowered = self.name.lower()
-        if not lowered.startswith(("__secure-", "__host-")):
+        """Return why browsers do not take it, of cookies that matter; empty where they do."""
+        name = self.name.lower()
+        if not name.startswith(_PREFIXES) and not self.identifies:
             return ""
-        if not self.secure:
+        if name.startswith(_PREFIXES) and not self.secure:
             return "Secure is missing"
-        if lowered.startswith("__host-") and self.attributes.get("path") != "/":
+        if name.startswith(("__http-", "__host-http-")) and "httponly" not in self.attributes:
+            return "HttpOnly is missing"
+        if name.startswith("__host-") and self.attributes.get("path") != "/":
             return "Path=/ is missing"
-        return "it has a Domain" if lowered.startswith("__host-") and self.attributes.get("domain") else ""
+        if name.startswith("__host-") and self.attributes.get("domain"):
+            return "it has a Domain"
+        if self.attributes.get("samesite", "").lower() == "none" and not self.secure:
+            return "SameSite=None without Secure"
+        return "Partitioned without Secure" if "partitioned" in self.attributes and not self.secure else ""
 
 
 def set_cookie(header: str) -> SetCookie:

@@ -110,7 +110,7 @@ def upgrade(http: Http, exchange: Exchange) -> Literal[False] | Unknown | None:
     return (
         False
         if chain.end == "answer"
-        else Unknown(exchange.url, f"its redirects end as {chain.end.replace('_', ' ')}")
+        else Unknown(exchange.url, f"its redirects lead to no answer: {chain.detail or chain.end.replace('_', ' ')}")
     )
 
 

@@ -1,10 +1,16 @@
 """Rules over CAA: whether the authority that issued the certificate may issue the next one (RFC 8659).
 
 The table beside this file maps the organisation of an issuer's name, without its legal form, to the identifiers
-that the authority accepts. It is kept by hand and names the common authorities, as of 2026-11; check an addition
-against the authority's practice statement or CCADB's `List of CAA Identifiers` (https://www.ccadb.org/resources).
-An authority missing there makes a check not assessed, never a finding; identifiers of sister brands stand with an
-authority, so that doubt stays silent.
+that the authority accepts, its own first. It is kept by hand, as of 2026-11; an authority missing there makes a check
+not assessed, never a finding; identifiers of sister brands stand with an authority, so that doubt stays silent. Its
+column `source` says where a row was compared:
+
+* `ccadb-2026-09`: CCADB's `List of CAA Identifiers` (https://www.ccadb.org/resources) as read on 2026-09-22;
+* `open-mpic-2025`: Open MPIC's table, made in July 2025 of practice statements and that list;
+* `tlsight-2026`: a merge of that list with SSLMate's of issuers, in 2026;
+* `sectigo-operated`, `ssl.com-operated`: issuers under the authority's own name or brand that it runs for others.
+
+Public copies of these were read, not the lists themselves; ZeroSSL's own help pages confirm its row.
 """
 
 import csv

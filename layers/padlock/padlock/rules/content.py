@@ -137,8 +137,7 @@ def _broken(page: Page) -> Iterator[Outcome]:
 def _fault(asset: Asset) -> str:
     """Return why browsers do not use a file; empty where they do, or that is not known."""
     if asset.failure:
-        detail = f" ({asset.failure.detail})" if asset.failure.detail else ""
-        return "" if asset.failure.is_ours else f"{asset.failure.kind.replace('_', ' ')}{detail}"
+        return "" if asset.failure.is_ours else asset.failure.words
     if asset.status is not None and asset.status >= 400 and asset.status not in _PROBER_ONLY:
         return f"it answered {asset.status}"
     return asset.fault
@@ -147,9 +146,7 @@ def _fault(asset: Asset) -> str:
 def _unknown(asset: Asset) -> str:
     """Return why it is not known whether a file loads; empty where it is."""
     if asset.failure:
-        return (
-            f"{asset.failure.kind.replace('_', ' ')} {asset.failure.detail}".strip() if asset.failure.is_ours else ""
-        )
+        return asset.failure.words if asset.failure.is_ours else ""
     return f"the checker was answered {asset.status}" if asset.status in _PROBER_ONLY else ""
 
 

@@ -59,6 +59,11 @@ def telling(host: HostDns) -> Lookup:
     return min(host.a, host.aaaa, key=lambda lookup: _TELLING.index(lookup.status))
 
 
+def ended_in(lookup: Lookup) -> str:
+    """Return what a lookup ended in, for people; behind a time-out may be a port that refuses the question."""
+    return lookup.detail if lookup.status == "timeout" and lookup.detail else _WORDS[lookup.status]
+
+
 def aliases(host: HostDns) -> tuple[str, ...]:
     """Return the targets of the host's CNAME chain."""
     return max(host.a.cnames, host.aaaa.cnames, key=len)
@@ -101,8 +106,8 @@ def _failure(host: HostDns, why: Lookup) -> str:
         return f"{_WORDS['loop']}: {' -> '.join([host.host, *way[:16]])}{extended}"
     alias = f"an alias of {way[-1]}: " if way else ""
     if why.status != "nxdomain" and host.a.status != host.aaaa.status:
-        return f"{alias}A: {_WORDS[host.a.status]}; AAAA: {_WORDS[host.aaaa.status]}{extended}"
-    return f"{alias}{_WORDS[why.status]}{extended}"
+        return f"{alias}A: {ended_in(host.a)}; AAAA: {ended_in(host.aaaa)}{extended}"
+    return f"{alias}{ended_in(why)}{extended}"
 
 
 def _dns_fix(why: Lookup) -> str:
@@ -130,12 +135,12 @@ def _doubt(evidence: Evidence, host: HostDns, why: Lookup) -> str:
     servers = [answer for zone in dns.zones for answer in zone.answers if answer.host == host.host]
     denied = any(answer.a.authoritative and answer.a.status == "nxdomain" for answer in servers)
     if len(found) > len(failed) and not denied:
-        return f"the resolver of this vantage point fails ({why.status}), while {listed(found)} find addresses"
+        return f"the resolver of this vantage point fails ({ended_in(why)}), while {listed(found)} find addresses"
     if why.status == "nxdomain" and why.ttl is None and asked and not (found or failed or servers):
         # A true denial carries the SOA of the zone that denies (RFC 2308 section 3); filters and stubs leave it out.
         return "the resolver of this vantage point denies the name in no zone's name, and nobody else answers"
     if why.status in ("refused", "malformed", "not_asked"):
-        return f"the resolver of this vantage point gives no usable answer ({why.status})"
+        return f"the resolver of this vantage point gives no usable answer ({ended_in(why)})"
     if why.status == "timeout" and not _anything_answered(evidence):
         return "no DNS server answered anything: the network of this vantage point may be down"
     return ""
@@ -220,7 +225,7 @@ def dangling_cname(site: Site, evidence: Evidence) -> Iterator[Outcome]:
                 host.host, f"an alias of {target}, which does not exist (NXDOMAIN)", "a target that exists", own
             )
         elif not host.derived and not host.exists and telling(host).status not in ABSENT:
-            yield Unknown(host.host, f"it does not resolve ({telling(host).status})")
+            yield Unknown(host.host, f"it does not resolve ({ended_in(telling(host))})")
 
 
 @rule(
@@ -264,7 +269,7 @@ def _sibling(site: Site, evidence: Evidence, apex: str, sibling: str) -> Iterato
     elif any(zone.apex and site.name in zone.hosts for zone in zones(evidence)) and not _is_apex(evidence, apex):
         yield NotApplicable(f"{apex} is not the apex of its zone")
     elif host.a.status not in ABSENT or host.aaaa.status not in ABSENT:
-        yield Unknown(sibling, f"its lookup failed ({telling(host).status})", _resolves(evidence, site))
+        yield Unknown(sibling, f"its lookup failed ({ended_in(telling(host))})", _resolves(evidence, site))
     elif not _is_apex(evidence, apex):
         yield Unknown(sibling, f"whether {apex} is the apex of its zone is not known", _resolves(evidence, site))
     else:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from padlock.evidence import Evidence, HostDns
 from padlock.findings import Severity
 from padlock.rules._rule import NotApplicable, Outcome, Problem, Unknown, rule
-from padlock.rules._subjects import SCHEMES, broken_ipv6, explained, listed, place, ports, unsure
-from padlock.rules.dns import ABSENT, aliases, judged
+from padlock.rules._subjects import SCHEMES, broken_ipv6, listed, place, ports, unsure
+from padlock.rules.dns import ABSENT, aliases, ended_in, judged
 from padlock.site import Site
 
 
@@ -171,12 +171,12 @@ def ipv6_broken(site: Site, evidence: Evidence) -> Iterator[Outcome]:
     for host in judged(evidence):
         states = broken_ipv6(evidence, host.host)
         if states:
-            seen = [f"{s.address} port {s.port}: {explained(s.failure)}" for s in states if s.failure]
+            seen = [f"{s.address} port {s.port}: {s.failure.words}" for s in states if s.failure]
             own = Severity.WARNING if all(state.scheme == "http" for state in states) else None
             yield Problem(host.host, "; ".join(seen), "IPv6 that works like IPv4, or no AAAA record", own)
         if host.aaaa.status not in ("ok", *ABSENT):
             yield Unknown(
-                host.host, f"the lookup of its AAAA records failed ({host.aaaa.status})", partial=host.exists
+                host.host, f"the lookup of its AAAA records failed ({ended_in(host.aaaa)})", partial=host.exists
             )
         yield from _unseen_ipv6(evidence, host)
 

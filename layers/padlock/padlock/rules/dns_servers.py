@@ -1,13 +1,13 @@
 """Rules over who answers: authoritative servers and public resolvers (checklist step 1 and its debugging section)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from padlock.evidence import Evidence, HostDns, Lookup, NameserverAnswer, PublicResolver, Zone
 from padlock.findings import Severity
 from padlock.rules._rule import Outcome, Problem, Unknown, rule
 from padlock.rules._subjects import listed, not_seen, spread
-from padlock.rules.dns import ABSENT, judged, zones
+from padlock.rules.dns import ABSENT, ended_in, judged, zones
 from padlock.site import Site
 
 type View = tuple[str, ...]
@@ -57,7 +57,8 @@ def nameservers_disagree(site: Site, evidence: Evidence) -> Iterator[Outcome]:
     """Compare the authoritative servers' records, as sets.
 
     What agrees on the second look was propagation, and is a notice. So are answers that differ on purpose: of a
-    weighted or rotating pool, or of an alias at the apex that each server resolves for itself.
+    weighted or rotating pool, or of an alias at the apex that each server resolves for itself; and those of which
+    that cannot be told from an old copy of the zone.
     """
     for zone in zones(evidence):
         for host in zone.hosts:
@@ -95,9 +96,9 @@ def _disagreement(evidence: Evidence, zone: Zone, host: str) -> Problem | None:
     if not still:
         healed = "; they agree on a second look" if zone.second_look else "; seen once only"
         return Problem(host, observed + healed, expected, Severity.NOTICE)
-    if purpose := _on_purpose(evidence, zone, host):
+    if purpose := _on_purpose(evidence, zone, host) or _flattened(zone, host, [second[kind] for kind in still]):
         return Problem(host, f"{observed}; {purpose}", expected, Severity.NOTICE)
-    return Problem(host, observed, expected)
+    return Problem(host, observed + _versions(zone), expected)
 
 
 def _on_purpose(evidence: Evidence, zone: Zone, host: str) -> str:
@@ -117,6 +118,55 @@ def _on_purpose(evidence: Evidence, zone: Zone, host: str) -> str:
     found = [look.records for answer in public for look in (answer.a, answer.aaaa) if look.status == "ok"]
     strange = [records for records in found if records and records not in given]
     return f"public resolvers find others again, {listed(strange[0], 4)}" if strange else ""
+
+
+def _flattened(zone: Zone, host: str, odd: Sequence[Mapping[str, View]]) -> str:
+    """Return the sign that each server resolves an alias at the apex (ALIAS, ANAME) for itself; empty: there is none.
+
+    That need not show in two looks, as each gives what it found for minutes. The other explanation is an old copy of
+    the zone: it has another serial, unless who writes the zone by hand forgot to raise it, is either the old one or
+    the new one, and has addresses in common with the other if it has several.
+    """
+    groups = [set(views.values()) for views in odd]
+    if host != zone.apex or not all(_are_addresses(view) for group in groups for view in group):
+        return ""
+    alias = "as where each resolves an alias for itself"
+    if all(len(group) > 2 for group in groups):
+        return f"the answers are of more than two kinds, {alias}"
+    if all(len(view) > 1 for group in groups for view in group) and all(_disjoint(group) for group in groups):
+        return f"each gives several addresses of its own, {alias}"
+    by_hand = any(f".{name}".endswith(f".{zone.apex}") for name in zone.nameservers)
+    if _is_one_version(zone) and not by_hand:
+        return f"all have the same version of the zone (serial {next(iter(zone.serials.values()))}), {alias}"
+    return ""
+
+
+def _are_addresses(view: View) -> bool:
+    return bool(view) and not view[0].startswith("CNAME ")
+
+
+def _disjoint(views: Iterable[View]) -> bool:
+    given = [address for view in views for address in view]
+    return len(set(given)) == len(given)
+
+
+def _is_one_version(zone: Zone) -> bool:
+    """Whether every server that holds the zone has the same serial."""
+    holding = {answer.address for answer in zone.second_look if answer.a.authoritative or answer.aaaa.authoritative}
+    return holding <= set(zone.serials) and len(set(zone.serials.values())) == 1
+
+
+def _versions(zone: Zone) -> str:
+    """Say who has which version of the zone, where that is known."""
+    names = {answer.address: f"{answer.nameserver} ({answer.address})" for answer in zone.answers}
+    holders: dict[int, list[str]] = {}
+    for address, serial in zone.serials.items():
+        holders.setdefault(serial, []).append(names.get(address, address))
+    if len(holders) > 1:
+        return f"; the zone's serial is {listed(f'{serial} at {listed(who, 4)}' for serial, who in holders.items())}"
+    if _is_one_version(zone):
+        return f"; the zone's serial is {next(iter(holders))} at all of them: was it raised with the last change?"
+    return ""
 
 
 def _told(kind: Kind, views: Mapping[str, View]) -> str:
@@ -257,8 +307,12 @@ def resolvers_disagree(site: Site, evidence: Evidence) -> Iterator[Outcome]:
             yield from _against_system(host, telling)
         elif any(_finds(answer) for answer in telling):
             found = [f"{answer.resolver} finds {listed(_finds(answer))}" for answer in telling if _finds(answer)]
-            observed = f"{'; '.join(found)}, but this vantage point's resolver finds no address ({host.a.status})"
+            observed = f"{'; '.join(found)}, but this vantage point's resolver finds no address ({ended_in(host.a)})"
             yield host.host, observed, "the same answer everywhere"
+
+
+_NOT_UNDERSTOOD = ("FORMERR", "NOTIMP", "BADVERS", "response code")
+"""What a middlebox in the way answers that takes the question amiss; a resolver's own failure is SERVFAIL."""
 
 
 def _finds(answer: PublicResolver) -> tuple[str, ...]:
@@ -271,7 +325,7 @@ def _failure(answer: PublicResolver) -> Lookup | None:
         return None
     for status in ("nxdomain", "servfail", "loop"):
         for look in (answer.a, answer.aaaa):
-            if look.status == status:
+            if look.status == status and not look.detail.startswith(_NOT_UNDERSTOOD):
                 return look
     return answer.a if answer.a.status == answer.aaaa.status == "nodata" else None
 

@@ -7,6 +7,7 @@ from padlock.evidence import Evidence, HostDns, Lookup
 from padlock.findings import Severity
 from padlock.rules._rule import Outcome, Problem, Unknown, rule
 from padlock.rules._subjects import listed, quoted
+from padlock.rules.dns import ended_in
 from padlock.site import Site
 
 DNSSEC_ERRORS = frozenset({0, 1, 2, 5, 6, 7, 8, 9, 10, 11, 12, 25, 27})
@@ -77,7 +78,7 @@ def _unsure(host: HostDns) -> Iterator[Unknown]:
     """Yield why it cannot be told whether validation fails."""
     look = _worst(host.a, host.aaaa)
     if look.status == "servfail" and (host.unchecked is None or host.unchecked.status in SILENT):
-        why = f"ended in {host.unchecked.status} with checking disabled" if host.unchecked else "failed once only"
+        why = f"says nothing with checking disabled ({ended_in(host.unchecked)})" if host.unchecked else "failed once"
         yield Unknown(host.host, f"the lookup that ended in SERVFAIL {why}")
     elif host.a.status in SILENT and host.aaaa.status in SILENT:
-        yield Unknown(host.host, f"no resolver answered from here ({host.a.status})")
+        yield Unknown(host.host, f"no resolver answered from here ({ended_in(host.a)})")

@@ -163,7 +163,7 @@ def insecure_cookie(site: Site, evidence: Evidence) -> Iterator[Outcome]:
         cut: dict[str, str] = {}
         for exchange in _answers(evidence, host):
             for cookie in map(set_cookie, exchange.all("set-cookie")):
-                if cookie.deletes(evidence.gathered_at):
+                if cookie.deletes(evidence.gathered_at) or not cookie.is_for(host):
                     continue
                 if cookie.cut and cookie.identifies and not cookie.secure:
                     cut[exchange.address] = f"the cookie {cookie.name} is too long to be kept whole"

@@ -28,7 +28,7 @@ from padlock.rules._locations import (
     who_loops,
 )
 from padlock.rules._rule import NotApplicable, Outcome, Problem, Unknown, rule
-from padlock.rules._subjects import KINDS, quoted, unseen
+from padlock.rules._subjects import quoted, unseen
 from padlock.rules.ports import wants_tls
 from padlock.site import Site
 
@@ -340,12 +340,6 @@ def _per_start(evidence: Evidence, judge: Callable[[Chain], Problem | None]) -> 
             yield from _unfollowed(evidence, host)
 
 
-def _why(chain: Chain) -> str:
-    """Return why a chain broke off, in the words of a failed connection where it was one."""
-    kind = chain.detail.partition(" ")[0]
-    return KINDS.get(kind, chain.detail) if chain.detail in (kind, f"{kind} connect") else chain.detail or "no answer"
-
-
 def _unfollowed(evidence: Evidence, host: str) -> Iterator[Unknown]:
     chains = chains_of(evidence, host)
     if not chains:
@@ -353,5 +347,5 @@ def _unfollowed(evidence: Evidence, host: str) -> Iterator[Unknown]:
         return
     failed = [chain for chain in chains if chain.end == "failure" and not dead_end(chain, evidence)]
     if failed:
-        reason = f"{failed[0].final_url or failed[0].start}: {_why(failed[0])}"
+        reason = f"{failed[0].final_url or failed[0].start}: {failed[0].detail or 'no answer'}"
         yield Unknown(host, reason, partial=len(failed) < len(chains))

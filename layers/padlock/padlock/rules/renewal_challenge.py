@@ -14,7 +14,7 @@ from padlock.rules._authorities import EDGES, WITHOUT_CHALLENGE
 from padlock.rules._default_pages import default_page
 from padlock.rules._rule import NotApplicable, Outcome, Problem, Unknown, rule
 from padlock.rules._served import served
-from padlock.rules._subjects import Scheme, explained, not_seen, ports, spread, unseen
+from padlock.rules._subjects import Scheme, not_seen, ports, spread, unseen
 from padlock.rules.ports import wants_tls
 from padlock.site import Site
 
@@ -94,7 +94,7 @@ def _fault(way: Challenge) -> str | Unknown:
     """Return what an authority would stumble over; empty: nothing."""
     if way.failure:
         if way.failure.is_ours or not way.confirmed:
-            return Unknown("", explained(way.failure) + ("" if way.failure.is_ours else "; seen once only"))
+            return Unknown("", way.failure.words + ("" if way.failure.is_ours else "; seen once only"))
         return f"gives no answer: {_failed(way.failure)}"
     if way.end == "not_followed":
         return f"ends at a redirect that authorities do not follow: {way.detail}"
@@ -103,7 +103,7 @@ def _fault(way: Challenge) -> str | Unknown:
 
 def _failed(failure: Failure) -> str:
     does_not_resolve = failure.kind == "unreachable" and "resolve" in failure.detail
-    return failure.detail if does_not_resolve else explained(failure)
+    return failure.detail if does_not_resolve else failure.words
 
 
 def _bad_answer(answer: Exchange) -> str | Unknown:
@@ -125,7 +125,7 @@ def _told_elsewhere(evidence: Evidence, way: Challenge) -> str:
     """Return what is wrong with the whole host at which the way ends; empty where the fault is this path's alone."""
     for state in ports(evidence, way.host, "http"):
         if state.address == way.address and state.failure:
-            return f"port {state.port}: {explained(state.failure)}"
+            return f"port {state.port}: {state.failure.words}"
     if not way.hops:
         return ""
     last = way.hops[-1]

@@ -1,7 +1,7 @@
 """What must not face the Internet (checklist step 13): development servers, and pages made for the developer's eyes.
 
 nginx replaces the Server header, so only what is visible is told. A debugger shows itself where something fails, and
-answers for its own files whatever the app does.
+answers for its own files whatever the app does; for these each host is asked once a day.
 """
 
 import re

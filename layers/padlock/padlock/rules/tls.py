@@ -6,7 +6,7 @@ from padlock.evidence import Evidence, Failure, Handshake
 from padlock.findings import Severity
 from padlock.rules._rule import Outcome, Problem, Unknown, rule
 from padlock.rules._served import without_certificate
-from padlock.rules._subjects import explained, listed, not_seen, ports, spread, unseen
+from padlock.rules._subjects import listed, not_seen, ports, spread, unseen
 from padlock.rules._versions import NAMES, accepted, only_obsolete
 from padlock.site import Site
 
@@ -20,6 +20,12 @@ _ALERTS: Mapping[str, str] = {
     "internal_error": "the server has a fault of its own, often a certificate or key that it cannot read",
     "access_denied": "the server, or a firewall before it, turns this client away",
 }
+_FOR_BROWSERS = (
+    "`ssl_protocols TLSv1.2 TLSv1.3;` and `ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384;` in the server block of {host} and in the default "
+    "server's, without an `ssl_ecdh_curve`; the certificate's key on P-256 (`sudo certbot --nginx --force-renewal "
+    "--key-type ecdsa --elliptic-curve secp256r1 -d {host}`); then `sudo nginx -t && sudo systemctl reload nginx`."
+)
 _FACTS = ("alert", "tls")
 """Kinds of failure that a server states; silence and resets need a second look."""
 
@@ -52,7 +58,8 @@ def handshake_failed(site: Site, evidence: Evidence) -> Iterator[Outcome]:
         looks = _tried(evidence, host)
         failed = _failed(looks)
         faults = {address: _fault(look, look.failure) for address, look in failed.items() if _counts(evidence, look)}
-        fine = [look.address for look in looks if look.failure is None]
+        faults |= {look.address: _none_for_browsers(evidence, look) for look in looks if look.browsers}
+        fine = [look.address for look in looks if look.failure is None and look.address not in faults]
         told = [
             address
             for address, look in failed.items()
@@ -91,6 +98,14 @@ def _counts(evidence: Evidence, look: Handshake) -> bool:
     return failure.kind in _FACTS or look.confirmed
 
 
+def _none_for_browsers(evidence: Evidence, look: Handshake) -> Problem:
+    """Return the fault of an address that other programs reach, and browsers do not."""
+    leaf = evidence.tls.leaf(look) if evidence.tls else None
+    key = f" and a key of {leaf.curve or leaf.key}" if leaf else ""
+    observed = f"browsers meet {look.browsers}; others agree on {look.protocol} with {look.cipher}{key}"
+    return Problem("", observed, "TLS 1.3, or TLS 1.2 with ECDHE and AES-GCM", remediation=_FOR_BROWSERS)
+
+
 def _fault(look: Handshake, failure: Failure | None) -> Problem:
     kind, detail = (failure.kind, failure.detail) if failure else ("", "")
     if kind == "alert":
@@ -101,7 +116,7 @@ def _fault(look: Handshake, failure: Failure | None) -> Problem:
     elif kind in ("reset", "closed"):
         observed = f"the connection is {kind} during the handshake"
     else:
-        observed = f"the handshake fails: {explained(failure)}" if failure else "the handshake fails"
+        observed = f"the handshake fails: {failure.words}" if failure else "the handshake fails"
     return Problem("", observed, f"a TLS handshake for {look.host} on port {look.port}")
 
 
@@ -146,7 +161,7 @@ def obsolete_protocol(site: Site, evidence: Evidence) -> Iterator[Outcome]:
 def _not_known(evidence: Evidence, host: str, address: str) -> str:
     """Return why it is not known of some version whether an address speaks it; empty where it is of all."""
     offers = [o for o in (evidence.tls.obsolete if evidence.tls else ()) if (o.host, o.address) == (host, address)]
-    missing = {o.version: explained(o.failure) for o in offers if o.failure}
+    missing = {o.version: o.failure.words for o in offers if o.failure}
     missing |= {version: "it was not offered" for version in NAMES if version not in [o.version for o in offers]}
     grouped = {why: [NAMES[v] for v in NAMES if missing.get(v) == why] for why in missing.values()}
     return "; ".join(f"{listed(versions)}: {why}" for why, versions in grouped.items())
