@@ -1,4 +1,4 @@
-"""An embedded AWS: a moto server with the tables, queues and topic of template.yaml itself.
+"""An embedded AWS: a moto server with the tables, queues, topic and document of template.yaml itself.
 
 The template is translated as CloudFormation would get it; functions, roles, alarms and schedules are left out, for
 `local/pump.py` plays them. Nothing reaches the real AWS: endpoint and credentials are this server's own.
@@ -28,7 +28,7 @@ TEMPLATE = Path(__file__).parents[1] / "template.yaml"
 REGION = "eu-central-1"
 ACCOUNT = "123456789012"
 """The account that moto plays."""
-CREATED = ("AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::SNS::Topic")
+CREATED = ("AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::SSM::Document")
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "embedded",
     "AWS_SECRET_ACCESS_KEY": "embedded",
@@ -171,8 +171,10 @@ class _NoManagedPolicies(dict[str, str]):
 
 
 def _bare(resource: dict[str, Any]) -> dict[str, Any]:
-    """Return a resource without what the embedded AWS cannot do: the key of the topic."""
+    """Return a resource without what the embedded AWS cannot do: the key of the topic, a document that is no text."""
     properties = {name: value for name, value in resource["Properties"].items() if name != "KmsMasterKeyId"}
+    if "Content" in properties:
+        properties["Content"] = json.dumps(properties["Content"])
     return {"Type": resource["Type"], "Properties": properties}
 
 

@@ -45,6 +45,9 @@ EVENTS = (
     ("NotifyFunction", "stream.json"),
     ("CheckFunction", "queue.json"),
     ("NotifyFunction", "sweep.json"),
+    ("AuditHostFunction", "audit-all.json"),
+    ("AuditHostFunction", "audit-site.json"),
+    ("AuditHostFunction", "audit-ended.json"),
 )
 
 
@@ -169,9 +172,7 @@ def _invoke_all(engine: Engine) -> int:
     with EmbeddedAws(host=engine.bind, Sites="example.com, example.org") as aws:
         say(f"An AWS of this machine's own serves at {aws.endpoint}. Each invocation takes about ten seconds.\n")
         for function, name in EVENTS:
-            event = json.loads((ROOT / "events" / name).read_text())
-            if name == "stream.json":
-                _write_alerts(aws, event)
+            event = ready(aws, name, json.loads((ROOT / "events" / name).read_text()))
             invocation = invoke(engine, function, event, environment(aws, function, engine) | network)
             failed += invocation.failed
             answer = _kept(name, invocation)
@@ -181,10 +182,20 @@ def _invoke_all(engine: Engine) -> int:
     return 1 if failed else 0
 
 
-def _write_alerts(aws: EmbeddedAws, event: Mapping[str, Any]) -> None:
-    """Put the records that a stream event tells of into the table: the stream only says where to look."""
-    for record in event["Records"]:
-        aws.client("dynamodb").put_item(TableName=aws.physical["ResultsTable"], Item=record["dynamodb"]["NewImage"])
+def ready(aws: EmbeddedAws, name: str, event: Any) -> Any:
+    """Return one of the events after making true what it tells of."""
+    dynamodb = aws.client("dynamodb")
+    match name:
+        case "stream.json":  # the stream only says where to look
+            for record in event["Records"]:
+                dynamodb.put_item(TableName=aws.physical["ResultsTable"], Item=record["dynamodb"]["NewImage"])
+        case "audit-site.json":
+            site = {"name": {"S": event["site"]}, "instances": {"L": [{"S": "i-0123456789abcdef0"}]}}
+            dynamodb.put_item(TableName=aws.physical["SitesTable"], Item=site)
+        case "audit-ended.json":
+            (command,) = aws.client("ssm").list_commands(InstanceId=event["detail"]["instance-id"])["Commands"][-1:]
+            event["detail"] |= {"command-id": command["CommandId"], "document-name": command["DocumentName"]}
+    return event
 
 
 def _kept(event: str, invocation: Invocation) -> Path:

@@ -4,6 +4,7 @@ The schedule's ticks, the queue's batches with their partial failures and redriv
 their retries, and the sweeper: each as template.yaml sets it.
 """
 
+import base64
 import importlib.util
 import json
 import os
@@ -18,7 +19,8 @@ from unittest.mock import patch
 
 from local.aws import ACCOUNT, REGION, EmbeddedAws
 
-FUNCTIONS = Path(__file__).parents[1] / "functions"
+SOURCES = Path(__file__).parents[1] / "functions"
+FUNCTIONS = ("dispatch", "check", "notify", "audit_host")
 MAX_BATCHES = 1000
 """Batches of one drain, so that a message that comes again and again ends."""
 
@@ -41,16 +43,13 @@ class Context:
 
 
 class Pump:
-    """The three functions of one embedded AWS, and what moves events between them."""
+    """The functions of one embedded AWS, and what moves events between them."""
 
     def __init__(self, aws: EmbeddedAws, environment: Mapping[str, str] | None = None) -> None:
         """Load the functions; `environment` has variables that differ from the template's."""
         self.aws = aws
         more = dict(environment or {})
-        self.modules = {
-            name: _load(name, aws.environment(f"{name.capitalize()}Function") | more)
-            for name in ("dispatch", "check", "notify")
-        }
+        self.modules = {name: _load(name, aws.environment(logical(name)) | more) for name in FUNCTIONS}
         self._sqs = aws.client("sqs")
         self._streams = aws.client("dynamodbstreams")
         self._after: str | None = None
@@ -149,7 +148,7 @@ class Pump:
             asked = self._streams.get_shard_iterator(StreamArn=arn, ShardId=shard["ShardId"], **start)
             iterator = asked["ShardIterator"]
             while records := (page := self._streams.get_records(ShardIterator=iterator))["Records"]:
-                yield from json.loads(json.dumps(records, default=lambda moment: moment.timestamp()))
+                yield from json.loads(json.dumps(records, default=_as_json))
                 iterator = page["NextShardIterator"]
 
     def _waiting(self, queue: str) -> bool:
@@ -163,23 +162,36 @@ class Pump:
         return properties
 
 
+def logical(function: str) -> str:
+    """Return a function's logical id in the template: audit_host → AuditHostFunction."""
+    return "".join(word.capitalize() for word in function.split("_")) + "Function"
+
+
 def matches(pattern: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
-    """Return whether an event matches a filter's pattern: nested keys, lists of values or `{"prefix": …}`."""
+    """Return whether an event matches a pattern: nested keys, and lists of what a value may be."""
     for key, wanted in pattern.items():
         value = event.get(key)
         if isinstance(wanted, Mapping):
             if not isinstance(value, Mapping) or not matches(wanted, value):
                 return False
-        elif not any(
-            str(value).startswith(one["prefix"]) if isinstance(one, Mapping) else value == one for one in wanted
-        ):
+        elif not any(_fits(one, value) for one in wanted):
             return False
     return True
 
 
+def _fits(wanted: Any, value: Any) -> bool:
+    """Return whether a value is the wanted one, or fits `{"prefix": …}` or `{"anything-but": […]}`."""
+    match wanted:
+        case {"prefix": str(prefix)}:
+            return str(value).startswith(prefix)
+        case {"anything-but": list(others)}:
+            return value is not None and value not in others
+    return bool(value == wanted)
+
+
 def _load(function: str, environment: Mapping[str, str]) -> ModuleType:
     """Import a function's app under a name of its own, as its environment says."""
-    path = FUNCTIONS / function / "app.py"
+    path = SOURCES / function / "app.py"
     spec = importlib.util.spec_from_file_location(f"padlock_{function}_{uuid.uuid4().hex[:8]}", path)
     if spec is None or spec.loader is None:
         raise RuntimeError(f"{path} cannot be imported")
@@ -188,6 +200,11 @@ def _load(function: str, environment: Mapping[str, str]) -> ModuleType:
     with patch.dict(os.environ, environment):
         spec.loader.exec_module(module)
     return module
+
+
+def _as_json(value: datetime | bytes) -> float | str:
+    """Return what JSON has no form for as Lambda writes it: epoch seconds, base64."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value.timestamp()
 
 
 def _sqs_record(message: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 
 import pytest
-from padlock.storage import Outbox, Results, Sites
+from padlock.storage import Hosts, Outbox, Results, Sites
 
 from local.aws import EmbeddedAws
 from local.pump import Pump
@@ -38,6 +38,12 @@ def sites(aws: EmbeddedAws) -> Sites:
 
 
 @pytest.fixture
+def hosts(aws: EmbeddedAws) -> Hosts:
+    """Return the audits of machines in the Results table."""
+    return Hosts(aws.client("dynamodb"), aws.physical["ResultsTable"])
+
+
+@pytest.fixture
 def outbox(aws: EmbeddedAws) -> Outbox:
     """Return the outbox of the Results table."""
     return Outbox(aws.client("dynamodb"), aws.physical["ResultsTable"])
@@ -59,7 +65,7 @@ def shop(loopback: LoopbackSite) -> LoopbackSite:
 
 @pytest.fixture
 def pump(aws: EmbeddedAws, shop: LoopbackSite) -> Pump:
-    """Return the three functions; names are resolved by the loopback site's name server alone."""
+    """Return the functions; names are resolved by the loopback site's name server alone."""
     return Pump(
         aws,
         {

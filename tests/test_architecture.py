@@ -18,10 +18,11 @@ ALLOWED: dict[str, set[str]] = {
     "causes": {"findings"},
     "changes": {"findings"},
     "message": {"findings", "changes", "render"},
-    "render": {"findings"},
+    "render": {"findings", "record"},
     "checklist": {"findings"},
+    "record": {"checklist", "findings"},
     "assess": {"evidence", "findings", "rules", "causes", "checklist", "site"},
-    "storage": {"evidence", "findings", "changes"},
+    "storage": {"evidence", "findings", "changes", "record"},
 }
 """Module or package → what it may import of ours, itself aside."""
 LEAVES = {"cli", "functions"}
@@ -81,9 +82,12 @@ def test_sockets_only_in_network() -> None:
         assert not [call for call in calls if f"{call}(" in source], path.relative_to(ROOT)
 
 
-@pytest.mark.parametrize(("service", "part"), [("dynamodb", "storage"), ("sns", "notify"), ("sqs", "schedule")])
+@pytest.mark.parametrize(
+    ("service", "part"),
+    [("dynamodb", "storage"), ("sns", "notify"), ("sqs", "schedule"), ("ssm", "audit"), ("ec2", "audit")],
+)
 def test_one_place_for_each_service(service: str, part: str) -> None:
-    """Only storage speaks to DynamoDB, only notify publishes, only schedule sends to the queue."""
+    """Only storage speaks to DynamoDB, only notify publishes, only schedule queues, only audit runs commands."""
     handlers = sorted((ROOT / "functions").rglob("*.py"))
     users = [p for p in [*FILES, *handlers] if f'boto3.client("{service}"' in p.read_text(encoding="utf-8")]
     assert {part_of(path) if path in FILES else str(path) for path in users} == {part}

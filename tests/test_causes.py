@@ -72,6 +72,17 @@ def test_what_the_host_shows_is_certain(cause: str, codes: list[str]) -> None:
     assert found.inhibits == ()
 
 
+def test_commands_of_several_findings_end_with_one_reload() -> None:
+    """What two findings need at their end is run once, after both."""
+    reload = "nginx -t && systemctl reload nginx"
+    mended = [
+        finding("nginx.certificate_path", f"{host} on web-1", commands=(f"sed -i s/{host}/x/ shop", reload))
+        for host in ("a.example", "b.example")
+    ]
+    (found,) = infer(mended)
+    assert found.commands == ("sed -i s/a.example/x/ shop", "sed -i s/b.example/x/ shop", reload)
+
+
 def test_order_of_debugging() -> None:
     """DNS, firewall, nginx, certificate, redirects, app, whatever the order of the findings."""
     hosts = {code: f"{number}.example.com" for number, code in enumerate(CAUSES)}

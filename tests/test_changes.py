@@ -283,3 +283,13 @@ def test_what_no_cause_explains_alerts_beside_one() -> None:
     _, change = folded(known, msgspec.structs.replace(report(WRONG, DEFAULT, other), causes=known.causes))
     assert change is not None
     assert [one.subject for one in change.opened] == ["www.example.com"]
+
+
+def test_a_machine_without_an_audit_hides_what_was_found_on_it() -> None:
+    """Where one of two machines cannot be audited, its findings stay, of whichever host; the other's may be over."""
+    found = [finding("nginx.no_redirect", f"www.example.com on web-{number}") for number in (1, 2)]
+    unseen = NotAssessed("nginx.no_redirect", "example.com on web-1", "the audit of web-1 is 3 days old")
+    state, change = folded(report(*found), report(at=LATER, not_assessed=(unseen,)))
+    assert [one.subject for one in state.findings] == ["www.example.com on web-1"]
+    assert change is not None
+    assert [one.subject for one in change.resolved] == ["www.example.com on web-2"]

@@ -13,7 +13,7 @@ from padlock.network.vantage import PUBLIC_RESOLVERS, Vantage, from_environment
 from padlock.probes.cache import MemoryCache
 from padlock.rules import RULES
 from padlock.site import key_of, parse
-from padlock.storage import Results
+from padlock.storage import Hosts, Results
 
 from local.aws import EmbeddedAws
 from tests.loopback_site import LoopbackSite
@@ -76,40 +76,40 @@ def test_invalid_report_assesses_nothing() -> None:
     assert len(fold(state, wrong)[0].findings) == 2
 
 
-async def test_real_site_is_checked(shop: LoopbackSite) -> None:
+async def test_real_site_is_checked(shop: LoopbackSite, hosts: Hosts) -> None:
     """A healthy site on loopback has a report without an error, with its certificate and how long it took."""
     here = from_environment({"RESOLVERS": shop.resolver, "ALLOWED_NETWORKS": "127.0.0.0/8"})
-    checked = await check(parse(shop.declaration), here, datetime.now(UTC), MemoryCache())
+    checked = await check(parse(shop.declaration), here, datetime.now(UTC), MemoryCache(), hosts)
     assert (checked.report.status, checked.fault) == ("notice", "")
     assert checked.report.certificates[0].host == shop.name
     assert checked.evidence is not None
     assert 0 < checked.seconds < 30
 
 
-async def test_fault_of_ours_is_inconclusive(shop: LoopbackSite) -> None:
+async def test_fault_of_ours_is_inconclusive(shop: LoopbackSite, hosts: Hosts) -> None:
     """Where Padlock itself fails, the report says so, blames nothing on the site, and resolves nothing."""
     here = Vantage(resolvers=(("127.0.0.1", 9),), public_resolvers=(), networks=("no network",))
-    checked = await check(parse(shop.declaration), here, NOW, MemoryCache())
+    checked = await check(parse(shop.declaration), here, NOW, MemoryCache(), hosts)
     assert checked.report.status == "inconclusive"
     assert "a fault of Padlock's" in checked.fault
     assert checked.report.findings == ()
     assert all(one.whole for one in checked.report.not_assessed)
 
 
-async def test_stored_run_is_not_made_again(shop: LoopbackSite, results: Results) -> None:
+async def test_stored_run_is_not_made_again(shop: LoopbackSite, results: Results, hosts: Hosts) -> None:
     """A message that comes again after its run was stored is acknowledged without a check."""
     here = from_environment({"RESOLVERS": shop.resolver, "ALLOWED_NETWORKS": "127.0.0.0/8"})
     task = Task(shop.declaration, SLOT)
-    first = await run_task(task, results, here, NOW, 2_000_000_000, MemoryCache())
-    again = await run_task(task, results, here, NOW, 2_000_000_000, MemoryCache())
+    first = await run_task(task, results, here, NOW, 2_000_000_000, MemoryCache(), hosts)
+    again = await run_task(task, results, here, NOW, 2_000_000_000, MemoryCache(), hosts)
     assert (first.outcome, again.outcome, again.status) == ("applied", "duplicate", None)
     assert results.start_run(shop.name) == 2, "the second one took no ticket"
 
 
-async def test_declaration_that_could_not_be_sent(results: Results) -> None:
+async def test_declaration_that_could_not_be_sent(results: Results, hosts: Hosts) -> None:
     """What dispatch could not send becomes a finding."""
     ran = await run_task(
-        Task(SITE, SLOT, "the declaration has 300000 octets"), results, Vantage(), NOW, 2_000_000_000, MemoryCache()
+        Task(SITE, SLOT, "the declaration has 300000 octets"), results, Vantage(), NOW, 1, MemoryCache(), hosts
     )
     assert ran.status == "error"
     state = results.state(SITE)

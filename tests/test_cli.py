@@ -93,7 +93,10 @@ def test_wrong_usage_is_one_clear_line(arguments: list[str], said: str) -> None:
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("arguments", [[], ["check"], ["assess"], ["sites"], ["sites", "add"], ["sites", "import"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["check"], ["audit-host"], ["assess"], ["sites"], ["sites", "add"], ["sites", "import"]],
+)
 def test_help_has_examples_at_every_level(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """--help of each command shows how it is called."""
     with pytest.raises(SystemExit) as ended:

@@ -37,6 +37,7 @@ def test_everything_declared() -> None:
             "thresholds": {"certificate_days": 20},
             "labels": {"team": "shop"},
             "timezone": "Europe/Berlin",
+            "instances": "i-0123456789abcdef0",
         }
     )
     assert site.hosts == ("example.com", "www.example.com")
@@ -47,6 +48,13 @@ def test_everything_declared() -> None:
     assert site.http_port is None
     assert site.interval_seconds == 3600
     assert (site.networks, site.disable) == (("10.0.0.0/8",), ("hsts",))
+    assert site.instances == ("i-0123456789abcdef0",)
+
+
+@pytest.mark.parametrize("instance", ["i-01234567", "i-0123456789abcdef0", "mi-0123456789abcdef0"])
+def test_managed_nodes(instance: str) -> None:
+    """Instances of EC2, with ids of both lengths, and machines elsewhere can be declared."""
+    assert parse({"name": "example.com", "instances": [instance]}).instances == (instance,)
 
 
 def test_a_path_is_a_health_check() -> None:
@@ -107,6 +115,15 @@ def test_a_path_is_a_health_check() -> None:
         ({"name": "example.com", "addresses": ["https://x/"]}, "addresses: 'https://x/' is a URL"),
         ({"name": "example.com", "interval": "5s"}, "interval: '5s' is out of range"),
         ({"name": "example.com", "canonical": "example.org"}, "neither the name nor its www or apex sibling"),
+        ({"name": "example.com", "instances": ["web-1"]}, "instances[0]: write at most 20 managed nodes, such as i-"),
+        ({"name": "example.com", "instances": ["i-0123456789ABCDEF0"]}, "instances[0]: write at most 20"),
+        ({"name": "example.com", "instances": ["i-0123456789abcdef0\n"]}, "instances[0]: write at most 20"),
+        ({"name": "example.com", "instances": ["mi-01234567"]}, "instances[0]: write at most 20 managed nodes"),
+        ({"name": "example.com", "instances": 5}, "instances: write at most 20 managed nodes"),
+        (
+            {"name": "example.com", "instances": [f"i-{n:017x}" for n in range(21)]},
+            "instances: write at most 20 managed nodes",
+        ),
     ],
 )
 def test_wrong_entries(entry: dict[str, Any], told: str) -> None:

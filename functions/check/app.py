@@ -30,6 +30,7 @@ dynamodb = storage.client()
 sites = storage.Sites(dynamodb, os.environ["SITES_TABLE"])
 results = storage.Results(dynamodb, os.environ["RESULTS_TABLE"])
 cache = storage.Cache(dynamodb, os.environ["RESULTS_TABLE"])
+hosts = storage.Hosts(dynamodb, os.environ["RESULTS_TABLE"])
 here = vantage.from_environment(os.environ)
 retention_seconds = int(os.environ.get("RETENTION_DAYS", "90")) * 86400
 
@@ -40,7 +41,7 @@ def handler(event: Any, context: LambdaContext) -> Any:
     """Work on a batch of the queue and name what failed of it, or answer with the reports that are asked for."""
     if isinstance(event, dict) and "Records" in event:
         return async_process_partial_response(event, run, processor, context)
-    return asyncio.run(on_demand.answer(event, sites, results, here, expires(), cache))
+    return asyncio.run(on_demand.answer(event, sites, results, here, expires(), cache, hosts))
 
 
 async def run(record: SQSRecord) -> None:
@@ -51,7 +52,7 @@ async def run(record: SQSRecord) -> None:
         # The one line that tells it; the queue sets the message aside after its last attempt.
         library.error("message %s cannot be understood: %s", record.message_id, error)
         raise
-    ran = await checking.run_task(task, results, here, datetime.now(UTC), expires(), cache)
+    ran = await checking.run_task(task, results, here, datetime.now(UTC), expires(), cache, hosts)
     if ran.status is not None:
         metrics.add_metric("RunsCompleted", MetricUnit.Count, 1)
         metrics.add_metric("RunsFailing", MetricUnit.Count, int(ran.status == "error"))

@@ -89,7 +89,10 @@ def test_events_of_the_repository(pump: Pump, name: str) -> None:
     assert "findings" in answer or "reports" in answer or answer == {"batchItemFailures": []}
 
 
-@pytest.mark.parametrize(("function", "name"), [("dispatch", "schedule"), ("notify", "stream"), ("notify", "sweep")])
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [("dispatch", "schedule"), ("notify", "stream"), ("notify", "sweep"), ("audit_host", "audit-all")],
+)
 def test_other_events_of_the_repository(pump: Pump, function: str, name: str) -> None:
     """The events of the other functions are understood too."""
     answer = pump.invoke(function, json.loads((EVENTS / f"{name}.json").read_text()))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from local.aws import EmbeddedAws
+from local.pump import logical
 from tests.loopback_site import LoopbackSite
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +30,7 @@ for event in json.loads(sys.argv[2]):
 
 def invoked(aws: EmbeddedAws, function: str, events: list[object], **more: str) -> tuple[list[str], list[object]]:
     """Return the lines that a function wrote, and its answers to events that came one after the other."""
-    environment = aws.environment(f"{function.capitalize()}Function") | more
+    environment = aws.environment(logical(function)) | more
     path = ROOT / "functions" / function / "app.py"
     ended = subprocess.run(
         [sys.executable, "-c", SCRIPT, path, json.dumps(events)],
@@ -77,7 +78,12 @@ def test_console_and_queue_share_a_process(aws: EmbeddedAws, shop: LoopbackSite)
 
 
 @pytest.mark.parametrize(
-    ("function", "events"), [("dispatch", [{}, {"scheduled_at": "soon"}]), ("notify", [{"sweep": True}, {}])]
+    ("function", "events"),
+    [
+        ("dispatch", [{}, {"scheduled_at": "soon"}]),
+        ("notify", [{"sweep": True}, {}]),
+        ("audit_host", [{"audit": "all"}, {"detail": {}}, {}]),
+    ],
 )
 def test_other_functions_write_json(aws: EmbeddedAws, function: str, events: list[object]) -> None:
     """Neither an event that counts nothing nor one that is refused leaves a line of another form."""

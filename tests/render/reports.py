@@ -2,8 +2,18 @@
 
 from datetime import timedelta
 
-from padlock.checklist import TITLES
-from padlock.findings import Cause, CertificateSummary, Finding, NotAssessed, Report, Severity, StepRecord, StepStatus
+from padlock.checklist import FINAL, TITLES
+from padlock.findings import (
+    Cause,
+    CertificateSummary,
+    Finding,
+    LineRecord,
+    NotAssessed,
+    Report,
+    Severity,
+    StepRecord,
+    StepStatus,
+)
 
 from tests.evidence_builder import NOW
 
@@ -91,4 +101,8 @@ def broken() -> Report:
             ),
         ),
         hosts=("shop.example.com", "www.shop.example.com"),
+        results=tuple(
+            LineRecord(title, "fail", ("certificate.expired",)) if 8 in steps else LineRecord(title, "pass")
+            for title, steps in FINAL.items()
+        ),
     )

@@ -20,6 +20,7 @@ from tests.evidence_builder import (
     with_handshakes,
     with_port,
 )
+from tests.host_builder import certbot, lineage, with_audit
 
 SECOND = "93.184.215.77"
 
@@ -107,7 +108,9 @@ def test_http_that_hangs_up(kind: ev.FailureKind) -> None:
     """A port 80 that opens and then ends each connection serves visitors no better; a single time counts for none."""
     mute: dict[str, Any] = {"status": None, "headers": (), "failure": ev.Failure(kind, "headers")}
     seen = with_exchange(healthy(), "http://example.com/", **mute, confirmed=True)
-    assert "the port opens, but the connection is" in fires("port.http_closed", seen).observed
+    broken = {"closed": "the server closes the connection", "reset": "the connection is reset"}
+    told = f"the port opens, but {broken[kind]} before the headers of the answer are complete"
+    assert told in fires("port.http_closed", seen).observed
     silent("port.http_closed", with_exchange(healthy(), "http://example.com/", **mute))
 
 
@@ -190,3 +193,25 @@ def test_no_tls_on_http(fields: dict[str, object]) -> None:
 def test_tls_on_http_not_assessed() -> None:
     """A port 80 that gives no answer is not assessed."""
     unassessed("port.tls_on_http", http_front(failure=ev.Failure("timeout", "headers"), status=None))
+
+
+@pytest.mark.parametrize(
+    ("authenticator", "kind", "severity"),
+    [
+        ("nginx", "refused", "error"),
+        ("webroot", "timeout", "error"),
+        ("standalone", "timeout", "error"),
+        ("standalone", "refused", "warning"),
+        ("dns-route53", "timeout", "warning"),
+        ("", "timeout", "warning"),
+    ],
+)
+def test_port_80_and_renewal(authenticator: str, kind: Any, severity: str) -> None:
+    """It is an error where certbot renews over it; `--standalone` listens only while it renews."""
+    seen = with_port(healthy(), "http", kind)
+    audited = with_audit(seen, certbot=certbot(lineages=(lineage(authenticator=authenticator),)))
+    found = fires("port.http_closed", audited)
+    assert found.severity == severity
+    assert ("certbot renews" in found.observed) is (severity == "error")
+    stale = with_audit(seen, certbot=certbot(lineages=(lineage(authenticator=authenticator),)), fault="gone")
+    assert fires("port.http_closed", stale).severity == "warning"

@@ -13,6 +13,7 @@ from tests.evidence_builder import (
     HOSTS,
     LEAF,
     NOW,
+    certificate,
     change,
     codes,
     fires,
@@ -27,6 +28,7 @@ from tests.evidence_builder import (
     with_renewal,
     with_trust,
 )
+from tests.host_builder import certificate_file, with_audit
 
 DAY = timedelta(days=1)
 OVERDUE, SUGGESTED, NEWER = "renewal.overdue", "renewal.suggested_now", "renewal.newer_certificate_not_served"
@@ -215,6 +217,111 @@ def test_the_search_is_off_or_down() -> None:
     assert outcomes(NEWER, with_renewal(healthy(), search=None)) == []
     down = ev.Search("example.com", ev.Failure("protocol_error", "status 502"))
     assert "status 502" in unassessed(NEWER, with_renewal(healthy(), search=down))
+
+
+def renewed(**fields: Any) -> Evidence:
+    """Return the site whose machine has a newer certificate in the file that nginx has not read since."""
+    return audit_of(healthy(), **fields)
+
+
+def audit_of(site: Evidence, modified: float = 1, **fields: Any) -> Evidence:
+    """Return a site's evidence with a certificate of five days ago on disk, changed that many days ago."""
+    leaf = certificate(
+        OTHER, **{"serial": "0BEEF0", "not_before": NOW - 5 * DAY, "not_after": NOW + 85 * DAY, **fields}
+    )
+    file = certificate_file(certificate=leaf, modified=NOW - modified * DAY)
+    return with_audit(with_renewal(site, search=None), certificates=(file,))
+
+
+def test_renewed_on_disk_and_not_reloaded() -> None:
+    """Seen on the machine no search of logs is needed; a reload heals it."""
+    problem = fires(NEWER, renewed())
+    assert "04A1B2" in problem.observed
+    assert '"/etc/letsencrypt/live/example.com/fullchain.pem" on web-1 holds serial 0BEEF0' in problem.observed
+    assert "not read the file" in problem.observed
+    assert problem.commands == ("nginx -t && systemctl reload nginx",)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"not_before": NOW - 15 * DAY},
+        {"serial": "4A1B2"},
+        {"issuer": "C=US, O=Google Trust Services, CN=WE1"},
+        {"dns_names": ("blog.example",)},
+        {"not_after": NOW - DAY, "not_before": NOW - 9 * DAY},
+    ],
+    ids=["older", "the same", "other authority", "another site's", "expired itself"],
+)
+def test_files_that_replace_nothing(fields: dict[str, Any]) -> None:
+    """Older ones, others' and those for other names are no reason to reload."""
+    silent(NEWER, renewed(**fields))
+
+
+def test_an_authority_without_organisation() -> None:
+    """A private authority is compared by its whole name."""
+    site = with_leaf(healthy(), issuer="CN=Lab R11")
+    fires(NEWER, audit_of(site, issuer="CN=Lab R11"))
+    silent(NEWER, audit_of(site, issuer="CN=Lab R12"))
+
+
+def test_nginx_has_read_the_newer_file() -> None:
+    """Then something in front serves its own: wrong only once that should have been renewed."""
+    silent(NEWER, audit_of(healthy(), modified=9.5))
+    late = with_leaf(healthy(), not_before=NOW - 70 * DAY, not_after=NOW + 20 * DAY)
+    problem = fires(NEWER, audit_of(late, modified=9.5))
+    assert "in front of it" in problem.remediation
+    assert problem.commands == ()
+
+
+def test_the_served_one_lies_in_another_file() -> None:
+    """Two certificates for one name are each renewed; an old one that nginx still names is not."""
+    for site, found in (
+        (healthy(), False),
+        (with_leaf(healthy(), not_before=NOW - 70 * DAY, not_after=NOW + 20 * DAY), True),
+    ):
+        newer = audit_of(site)
+        assert newer.host
+        assert newer.host[0].certificates
+        assert site.tls
+        served = certificate_file(path="/etc/ssl/old.pem", certificate=site.tls.certificates[LEAF])
+        both = change(newer, host=(change(newer.host[0], certificates=(*newer.host[0].certificates, served)),))
+        if found:
+            problem = fires(NEWER, both)
+            assert '"/etc/ssl/old.pem"' in problem.observed
+            assert problem.commands == ()
+        else:
+            silent(NEWER, both)
+
+
+def test_two_machines_renew_each_on_its_own() -> None:
+    """The newer certificate of one is served at its address: nothing is missing."""
+    seen = with_address(renewed(), ADDRESS_6)
+    assert seen.tls
+    assert seen.host
+    other = change(seen.tls.certificates[LEAF], sha256=OTHER, serial="0BEEF0", not_before=NOW - 5 * DAY)
+    seen = change(seen, tls=change(seen.tls, certificates={**seen.tls.certificates, OTHER: other}))
+    silent(NEWER, with_handshakes(seen, address=ADDRESS_6, chain=(OTHER,)))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"collected_at": NOW - 3 * DAY}, {"root": False}, {"fault": "gone"}],
+    ids=["stale", "not root", "failed"],
+)
+def test_a_machine_that_cannot_be_judged_says_nothing(fields: dict[str, Any]) -> None:
+    """Its files are not compared; the search of the logs still is."""
+    seen = renewed()
+    assert seen.host
+    unusable = (change(seen.host[0], **fields),)
+    silent(NEWER, change(seen, host=unusable))
+    fires(NEWER, change(found(logged()), host=unusable))
+
+
+def test_the_search_is_down_and_the_machine_tells() -> None:
+    """One source is enough."""
+    down = ev.Search("example.com", ev.Failure("protocol_error", "status 502"))
+    fires(NEWER, with_renewal(renewed(), search=down))
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,9 @@
 from datetime import timedelta
 
 import pytest
-from padlock.evidence import Failure
 from padlock.findings import Severity
 from padlock.rules import Problem
-from padlock.rules._subjects import explained, listed, quoted, span, spread, switched_off
+from padlock.rules._subjects import listed, quoted, span, spread, switched_off
 from padlock.site import parse
 
 
@@ -66,22 +65,6 @@ def test_lists_and_quotes_are_bounded() -> None:
     assert listed([]) == ""
     assert quoted("one\ntwo") == '"one two"'
     assert len(quoted("x" * 1000)) == 122
-
-
-@pytest.mark.parametrize(
-    ("failure", "said"),
-    [
-        (Failure("timeout", "connect"), "no answer to the connection"),
-        (Failure("timeout", "tls"), "the connection opens, but then nothing comes during the TLS handshake"),
-        (Failure("reset", "headers"), "the connection is reset before the head of the answer is complete"),
-        (Failure("unreachable", "body: No route to host"), "the connection breaks off within the body of the answer"),
-        (Failure("unreachable", "No route to host"), "the network reports"),
-        (Failure("alert", "internal_error"), "alert internal_error"),
-    ],
-)
-def test_failures_are_explained_by_their_phase(failure: Failure, said: str) -> None:
-    """What breaks after the connection opened is not explained by a firewall."""
-    assert explained(failure).startswith(said)
 
 
 def test_switched_off() -> None:

@@ -17,7 +17,12 @@ pytestmark = [pytest.mark.sam, pytest.mark.timeout(300)]
 MB = 1024 * 1024
 DEPENDENCIES = {"aarch64": "DependenciesArm64Layer", "x86_64": "DependenciesX8664Layer"}
 ELF_MACHINE = {"aarch64": 183, "x86_64": 62}  # e_machine of the ELF header
-FUNCTIONS = {"DispatchFunction": "dispatch", "CheckFunction": "check", "NotifyFunction": "notify"}
+FUNCTIONS = {
+    "DispatchFunction": "dispatch",
+    "CheckFunction": "check",
+    "NotifyFunction": "notify",
+    "AuditHostFunction": "audit_host",
+}
 ENVIRONMENT = {
     "AWS_DEFAULT_REGION": "eu-central-1",
     "AWS_ENDPOINT_URL": "",
@@ -25,6 +30,7 @@ ENVIRONMENT = {
     "RESULTS_TABLE": "results",
     "QUEUE_URL": "https://queue.invalid/1/queue",
     "TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:topic",
+    "DOCUMENT": "document",
     "SITES": "",
     "RETENTION_DAYS": "90",
     "ALLOWED_NETWORKS": "",

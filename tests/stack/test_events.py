@@ -8,7 +8,7 @@ import pytest
 
 from local.aws import EmbeddedAws
 from local.demo.nameserver import Zones, serve, stop
-from local.emulator import EVENTS
+from local.emulator import EVENTS, ready
 from local.pump import Pump
 from tests.stack.conftest import ROOT
 
@@ -79,11 +79,18 @@ def test_stream_and_sweep() -> None:
     (record,) = event("stream.json")["Records"]
     assert record["dynamodb"]["NewImage"]["site"] == record["dynamodb"]["Keys"]["site"]
     with EmbeddedAws() as fresh:
-        fresh.client("dynamodb").put_item(
-            TableName=fresh.physical["ResultsTable"], Item=record["dynamodb"]["NewImage"]
-        )
         notify = Pump(fresh)
-        assert notify.invoke("notify", event("stream.json")) == {"batchItemFailures": []}
+        assert notify.invoke("notify", ready(fresh, "stream.json", event("stream.json"))) == {"batchItemFailures": []}
         assert notify.invoke("notify", event("sweep.json"))["published"] == 0
         (mail,) = fresh.mails()
     assert mail.subject == record["dynamodb"]["NewImage"]["subject"]["S"]
+
+
+def test_audit(pump: Pump, aws: EmbeddedAws) -> None:
+    """A site's machine is sent the document, as are all, and the end of its command is followed up."""
+    assert pump.invoke("audit_host", event("audit-all.json")) == {"commands": {}, "refused": {}}
+    answer = pump.invoke("audit_host", ready(aws, "audit-site.json", event("audit-site.json")))
+    assert list(answer["commands"].values()) == [["i-0123456789abcdef0"]]
+    fetched = pump.invoke("audit_host", ready(aws, "audit-ended.json", event("audit-ended.json")))
+    assert (fetched["instance"], fetched["stored"]) == ("i-0123456789abcdef0", True)
+    assert "no document of the collector" in fetched["fault"], "moto's machines run nothing"

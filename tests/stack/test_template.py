@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 from cfnlint.api import lint_file
+from padlock.cli.host_evidence import COLLECTOR
 
 from local.aws import TEMPLATE
+from local.document import MAX_OCTETS, written
+from local.pump import matches
+from tests.ssm_agent import event
 from tests.stack.translated import of_type, properties, resources, source, statements
 
-FUNCTIONS = ("DispatchFunction", "CheckFunction", "NotifyFunction")
+FUNCTIONS = ("DispatchFunction", "CheckFunction", "NotifyFunction", "AuditHostFunction")
 TABLES = ("SitesTable", "ResultsTable")
-QUEUES = ("CheckQueue", "CheckDeadLetterQueue", "NotifyDeadLetterQueue")
+QUEUES = ("CheckQueue", "CheckDeadLetterQueue", "NotifyDeadLetterQueue", "AuditHostDeadLetterQueue")
 
 
 def get(name: str, attribute: str = "Arn") -> dict[str, list[str]]:
@@ -68,7 +72,7 @@ def test_indexes() -> None:
 
 
 def test_schedules() -> None:
-    """The tick carries its time, the sweeper comes every 5 minutes, and neither has a name that collides."""
+    """The tick carries its time, the sweeper comes every 5 minutes, the audit daily; no name of them collides."""
     tick, sweep = properties("DispatchFunctionTick"), properties("NotifyFunctionSweep")
     assert tick["ScheduleExpression"] == {"Ref": "ScheduleExpression"}
     assert tick["Target"]["Arn"] == get("DispatchFunction")
@@ -76,8 +80,11 @@ def test_schedules() -> None:
     assert sweep["ScheduleExpression"] == "rate(5 minutes)"
     assert sweep["Target"]["Arn"] == get("NotifyFunction")
     assert json.loads(sweep["Target"]["Input"]) == {"sweep": True}
-    assert "Name" not in tick
-    assert "Name" not in sweep
+    audit = properties("AuditHostFunctionDaily")
+    assert audit["ScheduleExpression"] == "rate(1 day)"
+    assert audit["Target"]["Arn"] == get("AuditHostFunction")
+    assert json.loads(audit["Target"]["Input"]) == {"audit": "all"}
+    assert not [schedule for schedule in (tick, sweep, audit) if "Name" in schedule]
 
 
 def test_check_queue() -> None:
@@ -138,6 +145,7 @@ def test_environment_of_the_functions() -> None:
             *("ALLOWED_NETWORKS", "RESOLVERS", "CT_SEARCH_URL"),
         },
         "NotifyFunction": {"RESULTS_TABLE", "TOPIC_ARN"},
+        "AuditHostFunction": {"SITES_TABLE", "RESULTS_TABLE", "RETENTION_DAYS", "DOCUMENT"},
     }
 
 
@@ -172,12 +180,22 @@ def test_a_role_and_a_log_group_per_function() -> None:
         assert [statement["Resource"] for statement in logging] == [[get(group)]]
 
 
+WITHOUT_RESOURCES = {
+    *("ssm:GetCommandInvocation", "ec2:DescribeInstances"),
+    *("ec2:DescribeSecurityGroups", "ec2:DescribeNetworkAcls"),
+}
+"""Actions for which AWS takes no resource but *."""
+
+
 @pytest.mark.parametrize("role", sorted(of_type("AWS::IAM::Role")))
 def test_roles_name_actions_and_resources(role: str) -> None:
-    """No role has an action or a resource by wildcard, nor a managed policy that has."""
+    """No role has an action or a resource by wildcard, nor a managed policy that has, where AWS knows resources."""
     assert "ManagedPolicyArns" not in properties(role)
     for statement in statements(role):
         assert not [action for action in statement["Action"] if "*" in action]
+        if set(statement["Action"]) <= WITHOUT_RESOURCES or statement.get("Sid") == "ToTaggedMachines":
+            assert "Condition" in statement
+            continue
         for resource in statement["Resource"]:
             # DynamoDB lists streams under the table's own ARN.
             text = json.dumps(resource)
@@ -192,28 +210,124 @@ def test_rights_of_each_function() -> None:
 
     logs = {"logs:CreateLogStream", "logs:PutLogEvents"}
     assert actions("CheckRole") == logs | {
-        *("dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"),
+        *("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"),
         *("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
     }
     assert {service for service, _ in (action.split(":") for action in actions("DispatchRole"))} == {
         *("logs", "dynamodb", "sqs"),
     }
     assert not {"dynamodb:PutItem", "dynamodb:DeleteItem", "sqs:ReceiveMessage"} & actions("NotifyRole")
-    publishers = [role for role in ("DispatchRole", "CheckRole", "NotifyRole") if "sns:Publish" in actions(role)]
-    assert publishers == ["NotifyRole"]
+    roles = [properties(name)["Role"]["Fn::GetAtt"][0] for name in FUNCTIONS]
+    assert [role for role in roles if "sns:Publish" in actions(role)] == ["NotifyRole"]
+    assert [role for role in roles if "ssm:SendCommand" in actions(role)] == ["AuditHostRole"]
     for statement in statements("CheckRole"):
         if get("SitesTable") in statement["Resource"]:
             assert statement["Action"] == ["dynamodb:GetItem"]
+
+
+def test_rights_of_the_audit() -> None:
+    """It runs one document, on tagged machines only; it reads sites, and writes nothing but what hosts said."""
+    found = {statement["Sid"]: statement for statement in statements("AuditHostRole")}
+    assert found["SendOneDocument"]["Resource"] == [
+        {"Fn::Sub": "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:document/${HostAuditDocument}"}
+    ]
+    machines = found["ToTaggedMachines"]
+    assert machines["Condition"] == {"StringEquals": {"ssm:resourceTag/Padlock": "audit"}}
+    assert [resource["Fn::Sub"].rpartition(":")[2] for resource in machines["Resource"]] == [
+        *("instance/*", "managed-instance/*")
+    ]
+    sending = [sid for sid, statement in found.items() if "ssm:SendCommand" in statement["Action"]]
+    assert sending == ["SendOneDocument", "ToTaggedMachines"]
+    assert found["KeepWhatHostsSaid"]["Action"] == ["dynamodb:PutItem"]
+    assert found["KeepWhatHostsSaid"]["Condition"] == {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["host#*"]}
+    }
+    assert found["ReadSites"]["Action"] == ["dynamodb:Scan", "dynamodb:GetItem"]
+    assert [item["Action"] for item in found.values() if get("ResultsTable") in item["Resource"]] == [
+        ["dynamodb:PutItem"]
+    ]
+
+
+# --- the host audit -----------------------------------------------------------------------------------------------
+
+
+def test_document_runs_the_collector_and_nothing_else() -> None:
+    """The document's only step is the collector, to the letter; it takes no parameters, and Linux alone runs it."""
+    document = properties("HostAuditDocument")
+    content = document["Content"]
+    assert (document["DocumentType"], content["schemaVersion"]) == ("Command", "2.2")
+    assert "parameters" not in content
+    (step,) = content["mainSteps"]
+    assert step["action"] == "aws:runShellScript"
+    assert step["precondition"] == {"StringEquals": ["platformType", "Linux"]}
+    assert step["inputs"]["runCommand"] == [COLLECTOR.read_text("ascii")], "run `make host-document`"
+    assert int(step["inputs"]["timeoutSeconds"]) <= 300
+    # Systems Manager would put a parameter in its place.
+    assert "{{" not in json.dumps(content)
+    assert len(json.dumps(content)) <= 64 * 1024
+
+
+def test_document_is_written_by_its_command() -> None:
+    """`make host-document` leaves a template alone that has the script, and changes nothing beside the script."""
+    template, script = TEMPLATE.read_text(), COLLECTOR.read_text("ascii")
+    assert written(template, script) == template
+    other = written(template, "#!/bin/sh\n\n  echo other\n")
+    assert written(other, script) == template
+    assert "- |\n                  #!/bin/sh\n\n                    echo other\n\nOutputs:" in other
+
+
+@pytest.mark.parametrize("script", ["echo {{ x }}\n", "no line break", "two\n\n", '"' * (MAX_OCTETS // 2) + "\n", ""])
+def test_script_that_no_document_can_hold(script: str) -> None:
+    """A script with a parameter in it, too long or without its line break is refused, not shipped broken."""
+    with pytest.raises(ValueError, match="the collector"):
+        written(TEMPLATE.read_text(), script)
+
+
+@pytest.mark.parametrize("status", ["Success", "Failed", "TimedOut", "Cancelled", "Undeliverable", "Terminated"])
+def test_end_of_a_command_wakes_the_audit(status: str) -> None:
+    """The rule lets through every end of this document's command on a machine."""
+    assert matches(rule(), event("c", "i-0123456789abcdef0", "document", status))
+
+
+def test_other_events_do_not_wake_the_audit() -> None:
+    """A command on its way, another document's, and the command as a whole are not for it."""
+    own = event("c", "mi-0123456789abcdef0", "document")
+    for status in ("Pending", "InProgress", "Delayed", "Cancelling"):
+        assert not matches(rule(), event("c", "i-0123456789abcdef0", "document", status))
+    assert not matches(rule(), event("c", "i-0123456789abcdef0", "AWS-RunShellScript"))
+    assert not matches(rule(), own | {"detail-type": "EC2 Command Status-change Notification"})
+    assert not matches(rule(), own | {"source": "mine"})
+
+
+def rule() -> dict[str, Any]:
+    """Return the rule's pattern, for a document named document; its target may be invoked by it."""
+    ended, permission = properties("AuditHostFunctionEnded"), properties("AuditHostFunctionEndedPermission")
+    assert [target["Arn"] for target in ended["Targets"]] == [get("AuditHostFunction")]
+    assert (permission["Principal"], permission["SourceArn"]) == (
+        "events.amazonaws.com",
+        get("AuditHostFunctionEnded"),
+    )
+    pattern: dict[str, Any] = json.loads(
+        json.dumps(ended["EventPattern"]).replace('{"Ref": "HostAuditDocument"}', '"document"')
+    )
+    return pattern
+
+
+def test_audit_that_fails_is_set_aside() -> None:
+    """An event that failed in every attempt is kept for 14 days."""
+    config = properties("AuditHostFunctionEventInvokeConfig")
+    assert config["DestinationConfig"] == {"OnFailure": {"Destination": get("AuditHostDeadLetterQueue")}}
+    assert properties("AuditHostDeadLetterQueue")["MessageRetentionPeriod"] == 14 * 86400
 
 
 # --- who watches the watcher --------------------------------------------------------------------------------------
 
 
 def test_alarms() -> None:
-    """Both dead-letter queues and every function's errors raise an alarm, which reaches the topic."""
+    """Every dead-letter queue and every function's errors raise an alarm, which reaches the topic."""
     alarms = of_type("AWS::CloudWatch::Alarm").values()
     watched = {json.dumps(alarm["Dimensions"][0]["Value"]) for alarm in alarms}
-    wanted = [get("CheckDeadLetterQueue", "QueueName"), get("NotifyDeadLetterQueue", "QueueName")]
+    wanted = [get(queue, "QueueName") for queue in QUEUES if "DeadLetter" in queue]
     assert watched == {json.dumps(value) for value in [*wanted, *({"Ref": name} for name in FUNCTIONS)]}
     for alarm in alarms:
         assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlertTopic"}]
@@ -222,7 +336,7 @@ def test_alarms() -> None:
         assert alarm["AlarmDescription"]
 
 
-@pytest.mark.parametrize("name", ["CheckErrorAlarm", "NotifyErrorAlarm"])
+@pytest.mark.parametrize("name", ["CheckErrorAlarm", "NotifyErrorAlarm", "AuditHostErrorAlarm"])
 def test_one_wrong_test_event_is_no_alarm(name: str) -> None:
     """A single failed invocation is not reported; errors that go on are, within a quarter of an hour."""
     alarm = properties(name)

@@ -16,11 +16,11 @@ def assess(evidence: Evidence) -> Report:
     """Judge one site's evidence. Never raises: a rule's own fault makes it not assessed."""
     findings: list[Finding] = []
     not_assessed: list[NotAssessed] = []
-    outcomes: dict[str, StepStatus] = {}
-    reasons: dict[str, str] = {}
+    outcomes: dict[str, checklist.Judged] = {}
     for rule in RULES.values():
         if switched_off(evidence.site, rule.code):
-            outcomes[rule.code], reasons[rule.code] = "not applicable", "switched off by the site's declaration"
+            reason = "switched off by the site's declaration"
+            outcomes[rule.code] = checklist.Judged("not applicable", rule.steps, reason)
             continue
         if rule.reads == "host" and evidence.host is None:
             continue  # nobody asked the host: the checklist says so where only the host can tell
@@ -32,23 +32,27 @@ def assess(evidence: Evidence) -> Report:
         findings += judged
         not_assessed += [NotAssessed(rule.code, unseen.subject, unseen.reason, unseen.whole) for unseen in unknown]
         blocking = [outcome for outcome in unknown if not outcome.partial]
-        outcomes[rule.code] = _outcome(judged, blocking, absent)
-        reasons[rule.code] = blocking[0].reason if blocking else absent[0].reason if absent else ""
+        reason = blocking[0].reason if blocking else absent[0].reason if absent else ""
+        outcomes[rule.code] = checklist.Judged(
+            _outcome(judged, blocking, absent), rule.steps, reason, by_host=rule.reads == "host"
+        )
     findings.sort(key=lambda finding: finding.severity.rank)
-    steps = {rule.code: rule.steps for rule in RULES.values()}
+    steps = checklist.record(outcomes, findings)
     return Report(
         site=evidence.site.name,
         checked_at=evidence.gathered_at,
         status=_status(evidence, findings, outcomes),
         findings=tuple(findings),
-        causes=causes.infer(findings),
-        checklist=checklist.record(outcomes, steps, findings, reasons),
+        causes=causes.infer(findings, not_assessed),
+        checklist=steps,
         not_assessed=tuple(not_assessed),
         timings=evidence.timings,
         certificates=tuple(_certificates(evidence)),
         hosts=evidence.hosts,
         labels=evidence.site.labels,
         timezone=evidence.site.timezone,
+        lines=checklist.lines(outcomes, findings, not_assessed, evidence.hosts),
+        results=checklist.results(steps),
     )
 
 
@@ -91,9 +95,9 @@ def _finding(rule: Rule, problem: Problem, site: Site) -> Finding:
     )
 
 
-def _status(evidence: Evidence, findings: list[Finding], outcomes: dict[str, StepStatus]) -> Status:
+def _status(evidence: Evidence, findings: list[Finding], outcomes: checklist.Outcomes) -> Status:
     worst = min(findings, key=lambda finding: finding.severity.rank, default=None)
-    if worst is None and (evidence.incomplete or "pass" not in outcomes.values()):
+    if worst is None and (evidence.incomplete or not any(judged.status == "pass" for judged in outcomes.values())):
         return "inconclusive"
     # A site whose HTTPS nobody saw, for no fault of its own, is not "ok" because its DNS is.
     if (worst is None or worst.severity is not Severity.ERROR) and not _https_seen(evidence):

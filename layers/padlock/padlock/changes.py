@@ -114,12 +114,21 @@ def _hidden(finding: OpenFinding, not_assessed: tuple[NotAssessed, ...]) -> bool
     """Return whether this run could not look at what the finding is about.
 
     A host that was not seen hides what was found at its addresses and URLs; one address of it that was not seen does
-    not hide what was found of the host, or a vantage point without IPv6 could never see anything resolved.
+    not hide what was found of the host, or a vantage point without IPv6 could never see anything resolved. A machine
+    that could not be audited hides what was found on it, whatever host that was about.
     """
     hiding = {finding.subject, host_of(finding.subject)}
+    machine = _machine(finding.subject)
     return any(
-        entry.code == finding.code and (entry.whole or _bounded(entry.subject) in hiding) for entry in not_assessed
+        entry.code == finding.code
+        and (entry.whole or _bounded(entry.subject) in hiding or (machine and _machine(entry.subject) == machine))
+        for entry in not_assessed
     )
+
+
+def _machine(subject: str) -> str:
+    """Return the audited machine of a subject `host on machine`; empty where it has none."""
+    return subject.partition(" on ")[2]
 
 
 def _difference(before: Open, after: Open, report: Report, *, seen_before: bool) -> Change | None:

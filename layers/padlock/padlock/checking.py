@@ -16,7 +16,7 @@ import msgspec
 from padlock.assess import assess
 from padlock.changes import Change, fold
 from padlock.declaration import read_declaration
-from padlock.evidence import Evidence
+from padlock.evidence import Evidence, Host
 from padlock.findings import Finding, NotAssessed, Report, Severity, Status
 from padlock.message import Further, compose
 from padlock.network.vantage import Vantage
@@ -25,7 +25,7 @@ from padlock.probes.cache import Cache
 from padlock.render.escape import printable
 from padlock.rules import RULES
 from padlock.site import InvalidSite, Site, key_of
-from padlock.storage import Alert, Outcome, Results, Run, stamp
+from padlock.storage import Alert, Hosts, Outcome, Results, Run, stamp
 
 type Declaration = str | Mapping[str, Any]
 
@@ -96,12 +96,16 @@ def read_task(body: str) -> Task:
     return Task(declaration, moment, str(message.get("error", "")))
 
 
-async def check(site: Site, vantage: Vantage, now: datetime, cache: Cache) -> Checked:
-    """Look at a site and judge it; a fault of ours gives an inconclusive report, never an exception."""
+async def check(site: Site, vantage: Vantage, now: datetime, cache: Cache, hosts: Hosts) -> Checked:
+    """Look at a site, and at what its machines said of themselves, and judge it.
+
+    A fault of ours gives an inconclusive report, never an exception.
+    """
     started = time.monotonic()
     try:
         async with asyncio.timeout(vantage.deadline + GRACE):
-            evidence = await gather(site, now, vantage, cache)
+            seen = await gather(site, now, vantage, cache)
+        evidence = msgspec.structs.replace(seen, host=await _audited(site, now, hosts))
         report = assess(evidence)
     except Exception as error:
         log.exception("the check of %s failed in Padlock itself", site.name)
@@ -110,7 +114,18 @@ async def check(site: Site, vantage: Vantage, now: datetime, cache: Cache) -> Ch
     return Checked(report, evidence, time.monotonic() - started)
 
 
-async def check_task(task: Task, vantage: Vantage, now: datetime, cache: Cache) -> Checked:
+async def _audited(site: Site, now: datetime, hosts: Hosts) -> tuple[Host, ...] | None:
+    """Return the latest word of the site's machines; None where it declares none."""
+    if not site.instances:
+        return None
+    try:
+        async with asyncio.timeout(GRACE):
+            return await asyncio.to_thread(hosts.load, site.instances, now)
+    except TimeoutError:
+        return tuple(Host(name, now, "its audit could not be read in time") for name in site.instances)
+
+
+async def check_task(task: Task, vantage: Vantage, now: datetime, cache: Cache, hosts: Hosts) -> Checked:
     """Check what is declared; a wrong declaration gives a report that says so."""
     if task.error:
         return Checked(invalid(task.declaration, task.error, now), None, 0.0)
@@ -118,7 +133,7 @@ async def check_task(task: Task, vantage: Vantage, now: datetime, cache: Cache) 
         site = read_declaration(task.declaration)
     except InvalidSite as wrong:
         return Checked(invalid(task.declaration, str(wrong), now), None, 0.0)
-    return await check(site, vantage, now, cache)
+    return await check(site, vantage, now, cache, hosts)
 
 
 def invalid(declaration: Declaration, error: str, now: datetime) -> Report:
@@ -140,13 +155,15 @@ def invalid(declaration: Declaration, error: str, now: datetime) -> Report:
     return msgspec.structs.replace(blind, status="error", findings=(finding,))
 
 
-async def run_task(task: Task, results: Results, vantage: Vantage, now: datetime, expires: int, cache: Cache) -> Ran:
+async def run_task(
+    task: Task, results: Results, vantage: Vantage, now: datetime, expires: int, cache: Cache, hosts: Hosts
+) -> Ran:
     """Check a queued site and store the result; a run that is already stored is not made again."""
     key = f"RUN#{stamp(task.slot)}"
     if await asyncio.to_thread(results.is_done, task.name, key):
         return Ran("duplicate", None)
     ticket = await asyncio.to_thread(results.start_run, task.name)
-    checked = await check_task(task, vantage, now, cache)
+    checked = await check_task(task, vantage, now, cache, hosts)
     run = Run(task.name, key, ticket, round(checked.seconds, 3), expires)
     outcome = await asyncio.to_thread(save, results, run, checked.report)
     log.info("%s: %s, %s in %.1f s", task.name, checked.report.status, outcome, checked.seconds)

@@ -97,6 +97,17 @@ class StepRecord(msgspec.Struct, frozen=True):
     """Why a step is unknown or not applicable."""
 
 
+class LineRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of the final checklist, or one of the five results of step 18."""
+
+    title: str
+    status: StepStatus
+    codes: tuple[str, ...] = ()
+    """The findings' codes behind a fail."""
+    reason: str = ""
+    """Why it is unknown or not applicable."""
+
+
 class Report(msgspec.Struct, frozen=True):
     """The judgement of one site at one time."""
 
@@ -119,6 +130,10 @@ class Report(msgspec.Struct, frozen=True):
     """As the site declares them, for whoever routes reports and alerts."""
     timezone: str = "UTC"
     """The owner's, in which a mail repeats its time."""
+    lines: tuple[LineRecord, ...] = ()
+    """The 17 lines of the final checklist, in their order; as of `checked_at`, as is all of the record."""
+    results: tuple[LineRecord, ...] = ()
+    """The five results of step 18: DNS, certificate, redirects, renewal, the answer over HTTPS."""
 
 
 class CertificateSummary(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from padlock.declaration import read_declaration
 from padlock.network.vantage import Vantage
 from padlock.probes.cache import Cache
 from padlock.site import InvalidSite, key_of
-from padlock.storage import Results, Sites
+from padlock.storage import Hosts, Results, Sites
 
 MAX_SITES = 10
 """Sites of one event, checked at the same time: what the function's time, its 1024 file descriptors (each site has up
@@ -22,12 +22,14 @@ USAGE = 'use {"site": "example.com"}, {"site": {"name": "example.com", …}} or 
 type Answer = dict[str, Any]
 
 
-async def answer(event: Any, sites: Sites, results: Results, vantage: Vantage, expires: int, cache: Cache) -> Answer:
+async def answer(
+    event: Any, sites: Sites, results: Results, vantage: Vantage, expires: int, cache: Cache, hosts: Hosts
+) -> Answer:
     """Return the report of `site`, or `reports` of `sites`; an object with `error` where an entry is wrong.
 
     ValueError where the event asks for nothing that this function knows.
     """
-    checks = [_report(entry, sites, results, vantage, expires, cache) for entry in entries(event)]
+    checks = [_report(entry, sites, results, vantage, expires, cache, hosts) for entry in entries(event)]
     reports = await asyncio.gather(*checks)
     return {"reports": reports} if "sites" in event else reports[0]
 
@@ -51,14 +53,16 @@ def entries(event: Any) -> list[Any]:
     return listed
 
 
-async def _report(entry: Any, sites: Sites, results: Results, vantage: Vantage, expires: int, cache: Cache) -> Answer:
+async def _report(
+    entry: Any, sites: Sites, results: Results, vantage: Vantage, expires: int, cache: Cache, hosts: Hosts
+) -> Answer:
     try:
         # A bare name means the site as its owner declared it, where the table has it.
         declared = await asyncio.to_thread(sites.get, key_of(entry)) if isinstance(entry, str) else None
         site = read_declaration(declared or entry)
     except InvalidSite as error:
         return {"error": str(error)}
-    checked: Checked = await check(site, vantage, datetime.now(UTC), cache)
+    checked: Checked = await check(site, vantage, datetime.now(UTC), cache, hosts)
     if checked.fault:
         return {"error": f"site {site.name!r}: {checked.fault}"}
     await asyncio.to_thread(save_on_demand, results, checked, expires)

@@ -15,6 +15,9 @@ from typing import Annotated, Any, Literal
 import idna
 import msgspec
 
+INSTANCE = r"^(i-[0-9a-f]{8}|m?i-[0-9a-f]{17})\Z"
+"""A managed node of Systems Manager: an EC2 instance, or a machine elsewhere (mi-…)."""
+
 type Severity = Literal["error", "warning", "notice"]
 type Hsts = Literal["off", "optional", "required"]
 type Redirect = Literal["permanent", "temporary"]
@@ -22,6 +25,7 @@ type StatusCode = Annotated[int, msgspec.Meta(ge=100, le=599)]
 type Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 type Path = Annotated[str, msgspec.Meta(pattern=r"^/[!-~]*$", max_length=1024)]
 type Label = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+type Instance = Annotated[str, msgspec.Meta(pattern=INSTANCE)]
 type Texts = Annotated[tuple[str, ...], msgspec.Meta(max_length=64)]
 
 MAX_HOSTS = 20
@@ -98,6 +102,8 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     labels: Annotated[Mapping[Label, Label], msgspec.Meta(max_length=20)] = {}
     """Go into reports and alerts as they are, so that subscribers can route by them."""
     timezone: str = "UTC"
+    instances: Annotated[tuple[Instance, ...], msgspec.Meta(max_length=20)] = ()
+    """Managed nodes that serve the site and are audited for it."""
 
     @property
     def interval_seconds(self) -> int:
@@ -276,7 +282,7 @@ def _scalars_to_lists(declaration: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("hosts", "addresses"):
         if result.get(key) == []:
             raise InvalidSite(f"site {result['name'][:80]!r}: {key} is an empty list; leave the key out, or fill it")
-    for key in ("hosts", "addresses", "networks", "disable"):
+    for key in ("hosts", "addresses", "networks", "disable", "instances"):
         if isinstance(result.get(key), str):
             result[key] = [result[key]]
     if isinstance(result.get("health"), str):
@@ -306,6 +312,7 @@ _MEANT = {
     "ports.http": "write a port from 1 to 65535, or closed",
     "health.path": "it must begin with / and have no spaces",
     "private_ca": "write the certificates as PEM text",
+    "instances": "write at most 20 managed nodes, such as i-0123456789abcdef0 or mi-0123456789abcdef0",
 }
 """Key → what to write there, where that is more than a type."""
 

@@ -6,7 +6,7 @@ import ipaddress
 import os
 from urllib.parse import urlsplit
 
-from padlock.cli import check, sites
+from padlock.cli import audit_host, check, record, sites
 from padlock.network.vantage import Endpoint, endpoint
 
 EXIT_STATUS = """exit status:
@@ -30,7 +30,9 @@ def parser() -> argparse.ArgumentParser:
     main.add_argument("--version", action="version", version=f"padlock {importlib.metadata.version('padlock')}")
     commands = main.add_subparsers(metavar="COMMAND", required=True)
     _check(commands)
+    _audit_host(commands)
     _assess(commands)
+    _record(commands)
     _sites(commands)
     return main
 
@@ -100,6 +102,36 @@ def _check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         "padlock check intranet.example.com --resolver 10.0.0.53 --allow-network 10.0.0.0/8 --ca-file ca.pem",
         EXIT_STATUS,
     )
+    _looking(parser)
+    _host_evidence(parser)
+    parser.set_defaults(run=check.check, doing="checking the sites")
+
+
+def _audit_host(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _command(
+        commands,
+        "audit-host",
+        "Ask this machine, as root, how nginx, certificates, certbot and the firewall are set up on it; "
+        "with SITE, check the site with that.",
+        "sudo padlock audit-host example.com\n"
+        "sudo padlock audit-host --out web-1.json\n"
+        "padlock audit-host --script-path\n"
+        "padlock check example.com --host-evidence web-1.json\n"
+        'ssh web-1 sudo sh -s -- --full < "$(padlock audit-host --script-path)" | '
+        "padlock check example.com --host-evidence -",
+        f"Nothing is changed on the machine. Without SITE the document is printed.\n\n{EXIT_STATUS}",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="also run `certbot renew --dry-run`: up to 90 s")
+    parser.add_argument("--out", default="", metavar="FILE", help="write the document there")
+    parser.add_argument(
+        "--script-path", action="store_true", help="print where the collector is, a shell script without dependencies"
+    )
+    _looking(parser)
+    parser.set_defaults(run=audit_host.audit_host, doing="auditing this machine")
+
+
+def _looking(parser: argparse.ArgumentParser) -> None:
+    """Add what says which sites are looked at, from where, and how they are reported."""
     parser.add_argument("sites", nargs="*", metavar="SITE", help="host name; its www or apex sibling is checked too")
     parser.add_argument(
         "--site-file",
@@ -135,7 +167,6 @@ def _check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     parser.add_argument(
         "--evidence-out", default="", metavar="FILE", help="write what was observed, as JSON for `padlock assess`"
     )
-    parser.set_defaults(run=check.check, doing="checking the sites")
 
 
 def _assess(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -149,6 +180,57 @@ def _assess(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser.add_argument("evidence", metavar="EVIDENCE", help="file of `padlock check --evidence-out`, `-` for stdin")
     _output(parser)
     parser.set_defaults(run=check.judge, doing="judging the evidence")
+
+
+def _record(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _command(
+        commands,
+        "record",
+        "Print the deployment checklist of a site as Markdown, for a launch file: 18 steps, the final checklist and "
+        "the five results.",
+        "padlock record example.com >launch.md\n"
+        "sudo padlock audit-host --dry-run --out web-1.json\n"
+        "padlock record example.com --host-evidence web-1.json\n"
+        "padlock check example.com --json >before.json; padlock record example.com --since before.json\n"
+        "padlock record example.com --stored --at 2026-11-20 --since 2026-11-01",
+        EXIT_STATUS,
+    )
+    _looking(parser)
+    _host_evidence(parser)
+    parser.add_argument(
+        "--report",
+        default="",
+        metavar="FILE",
+        help="of a report of `padlock check --json` instead of a new check, `-` for stdin",
+    )
+    parser.add_argument("--stored", action="store_true", help="of what the deployed stack stored")
+    parser.add_argument(
+        "--at", type=record.moment, metavar="TIME", help="with --stored: the last check before this time or date, UTC"
+    )
+    parser.add_argument(
+        "--since",
+        default="",
+        metavar="FILE|TIME",
+        help="say what changed: since a report of `padlock check --json`, or with --stored since a time or date",
+    )
+    _stack(parser)
+    parser.set_defaults(run=record.record, doing="reading the results")
+
+
+def _host_evidence(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--host-evidence",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="what a machine behind the sites says of itself, by `padlock audit-host` there, `-` for stdin; "
+        "may be repeated",
+    )
+
+
+def _stack(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--stack", default="padlock", help="the stack whose table it is (default: %(default)s)")
+    parser.add_argument("--table", default="", help="the table's name, instead of looking it up in the stack")
 
 
 def _output(parser: argparse.ArgumentParser) -> None:
@@ -187,5 +269,4 @@ def _sites(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     load.add_argument("file", metavar="FILE", help="JSON or YAML with one declaration or a list, `-` for stdin")
     load.set_defaults(run=sites.load, doing="importing the sites")
     for action in (add, listing, remove, load):
-        action.add_argument("--stack", default="padlock", help="the stack whose table it is (default: %(default)s)")
-        action.add_argument("--table", default="", help="the table's name, instead of looking it up in the stack")
+        _stack(action)

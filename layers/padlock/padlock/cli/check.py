@@ -5,7 +5,7 @@ import asyncio
 import ipaddress
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,9 +13,9 @@ import msgspec
 
 from padlock import evidence
 from padlock.assess import assess
-from padlock.cli import declarations
+from padlock.cli import declarations, host_evidence
 from padlock.cli.output import FAULT, complain, exit_status, progress, show, show_json
-from padlock.evidence import Evidence
+from padlock.evidence import Evidence, Host
 from padlock.findings import Report
 from padlock.network.vantage import PUBLIC_RESOLVERS, Vantage
 from padlock.site import Site
@@ -31,6 +31,22 @@ def check(options: argparse.Namespace) -> int:
     if not options.sites and not options.site_file:
         complain("name a site, as in `padlock check example.com`, or a file of sites with --site-file")
         return FAULT
+    if "-" in options.site_file and "-" in options.host_evidence:
+        complain("--site-file and --host-evidence cannot both read stdin: give one of them a file")
+        return FAULT
+    machines, faults = host_evidence.load(options.host_evidence)
+    for fault in faults:
+        complain(fault)
+    return FAULT if faults else look(options, machines)
+
+
+def look(
+    options: argparse.Namespace, machines: tuple[Host, ...] | None, present: Callable[[Report], None] = show
+) -> int:
+    """Check the sites of the options, with what their machines said if they were asked; return the exit status.
+
+    Each report is presented in its turn, unless JSON is asked for.
+    """
     if options.ca_file and (fault := _unusable_ca_file(options.ca_file)):
         complain(fault)
         return FAULT
@@ -46,9 +62,8 @@ def check(options: argparse.Namespace) -> int:
     )
     for site in sites:
         _complain_of_networks(site, options.allow_network)
-    seen, reports = asyncio.run(
-        _check_all([_opened(site, options.allow_network) for site in sites], vantage, options)
-    )
+    opened = [_opened(site, options.allow_network) for site in sites]
+    seen, reports = asyncio.run(_check_all(opened, vantage, machines, options, present))
     single = len(sites) + len(wrong) == 1
     faults = len(wrong) + len(sites) - len(seen)
     if options.evidence_out:
@@ -81,9 +96,13 @@ def judge(options: argparse.Namespace) -> int:
 
 
 async def _check_all(
-    sites: Sequence[Site], vantage: Vantage, options: argparse.Namespace
+    sites: Sequence[Site],
+    vantage: Vantage,
+    machines: tuple[Host, ...] | None,
+    options: argparse.Namespace,
+    present: Callable[[Report], None],
 ) -> tuple[list[Evidence], list[Report]]:
-    """Check all sites side by side; show each report in its turn unless JSON is asked for.
+    """Check all sites side by side; present each report in its turn unless JSON is asked for.
 
     A fault of ours costs its site's report only.
     """
@@ -101,7 +120,7 @@ async def _check_all(
             gathered = await gather(site, datetime.now(UTC), vantage, cache)
         done += 1
         progress(done, len(sites), site.name)
-        return gathered
+        return msgspec.structs.replace(gathered, host=machines)
 
     progress(0, len(sites), ", ".join(site.name for site in sites))
     tasks = [asyncio.create_task(one(site)) for site in sites]
@@ -115,7 +134,7 @@ async def _check_all(
             continue
         reports.append(assess(seen[-1]))
         if not options.json:
-            show(reports[-1])
+            present(reports[-1])
     return seen, reports
 
 

@@ -1,7 +1,6 @@
 """`padlock sites`: the declarations in the Sites table of a deployed stack."""
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,23 +10,18 @@ import msgspec
 
 from padlock.cli import declarations
 from padlock.cli.output import FAULT, HEALTHY, complain
+from padlock.cli.stack import on_table
 from padlock.declaration import read_declaration
 from padlock.render.escape import printable
 from padlock.site import InvalidSite, Site, host_name
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
     from padlock.storage import Sites
 
-OUTPUT = "SitesTableName"
-"""The stack's output that names the table."""
 WRITERS = 16
 """Items written at the same time."""
-HINTS = {
-    "NoCredentialsError": "sign in with the AWS command line, or set AWS_PROFILE",
-    "NoRegionError": "set AWS_REGION, or a region in the AWS profile",
-    "ValidationError": "deploy it with `make deploy`, or name another stack with --stack or the table with --table",
-    "ResourceNotFoundException": "name another stack with --stack or the table with --table",
-}
 
 
 def add(options: argparse.Namespace) -> int:
@@ -93,38 +87,14 @@ def _put(options: argparse.Namespace, sites: Iterable[Site], wrong: list[str]) -
 
 
 def _on_table(options: argparse.Namespace, action: "Callable[[Sites], int]") -> int:
-    """Run an action on the stack's table; what AWS refuses becomes one line that says what to do."""
-    # boto3 costs 300 ms that the other commands need not pay.
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 — boto3 takes 300 ms
+    """Run an action on the stack's Sites table."""
 
-    from padlock.storage import Sites, client  # noqa: PLC0415 — as above
+    def on_sites(client: "DynamoDBClient", table: str) -> int:
+        from padlock.storage import Sites  # noqa: PLC0415 — boto3 takes 300 ms
 
-    if region := os.environ.get("AWS_REGION"):
-        # The AWS command line reads this name, boto3 only the other.
-        os.environ.setdefault("AWS_DEFAULT_REGION", region)
-    where = f"table {options.table!r}" if options.table else f"stack {options.stack!r}"
-    try:
-        table = options.table or _table_of(options.stack)
-        if not table:
-            complain(
-                f"{options.doing}: {where} has no output {OUTPUT}: is it Padlock's? Or name the table with --table"
-            )
-            return FAULT
-        return action(Sites(client(), table))
-    except (BotoCoreError, ClientError) as error:
-        kind = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-        hint = HINTS.get(kind, "see what the AWS command line says: `aws sts get-caller-identity`")
-        complain(f"{options.doing} of {where} failed: {error}; {hint}")
-        return FAULT
+        return action(Sites(client, table))
 
-
-def _table_of(stack: str) -> str:
-    """Return the name of a stack's Sites table; empty where the stack has no such output."""
-    import boto3  # noqa: PLC0415 — as above
-
-    described = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
-    outputs: Iterable[Any] = described.get("Outputs", ())
-    return next((str(output["OutputValue"]) for output in outputs if output["OutputKey"] == OUTPUT), "")
+    return on_table(options, "SitesTableName", on_sites)
 
 
 def _declaration(site: Site) -> dict[str, Any]:

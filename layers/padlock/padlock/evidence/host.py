@@ -108,6 +108,12 @@ class Lineage(msgspec.Struct, frozen=True):
     valid: bool = False
     verdict: str = ""
     """certbot's words: `VALID: 89 days`, `INVALID: EXPIRED`, `INVALID: TEST_CERT`."""
+    authenticator: str = ""
+    """Of its renewal: `nginx`, `webroot`, `standalone`, `dns-route53`, `manual`; empty: not known."""
+    installer: str = ""
+    """`nginx`, or empty: none, or not known."""
+    webroot: str = ""
+    """The first webroot_path of its renewal; empty: none, or not known."""
 
 
 class RenewalTimer(msgspec.Struct, frozen=True):
@@ -162,6 +168,10 @@ class Filter(msgspec.Struct, frozen=True):
     """What is in neither could not be told."""
     detail: Mapping[str, str] = {}
     """Entry of `blocked` → the rule, policy or absence that decides."""
+    chains: Mapping[str, str] = {}
+    """The same → the chain that decides, as its tool takes it: nft `inet filter input`, iptables `INPUT`."""
+    restricted: tuple[str, ...] = ()
+    """Open to some sources only (a balancer, an office), closed to others; in neither of the above, with a detail."""
 
 
 class Listener(msgspec.Struct, frozen=True):
@@ -183,6 +193,8 @@ class Upstream(msgspec.Struct, frozen=True):
     """A connection opened; None: that could not be tried."""
     detail: str = ""
     """Why not: `no such file`, `refused`, `permission denied`, `timeout`."""
+    unit: str = ""
+    """The systemd unit that names the target in its ExecStart or ListenStream: `shop.service`; empty: not known."""
 
 
 class LogTail(msgspec.Struct, frozen=True):

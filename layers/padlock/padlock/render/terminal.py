@@ -17,7 +17,17 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from padlock.findings import Cause, CertificateSummary, Finding, NotAssessed, Report, Severity, StepRecord, host_of
+from padlock.findings import (
+    Cause,
+    CertificateSummary,
+    Finding,
+    LineRecord,
+    NotAssessed,
+    Report,
+    Severity,
+    StepRecord,
+    host_of,
+)
 from padlock.render.escape import paragraphs, printable
 
 NARROWEST = 40
@@ -74,6 +84,7 @@ def render(
         console.print(Padding(Text(f"notices: {', '.join(map(printable, notices))}", "dim"), (1, 0, 0, 2)))
     if not short:
         _checklist(console, report.checklist)
+        _results(console, report.results)
         _not_assessed(console, report.not_assessed)
         _certificates(console, report.certificates, report.checked_at)
         _timings(console, report)
@@ -266,6 +277,13 @@ def _checklist(console: Console, records: Sequence[StepRecord]) -> None:
         console.print(line)
         if note:
             console.print(Padding(Text(note, STYLES["fail"] if record.codes else "dim"), (0, 0, 0, 8)))
+
+
+def _results(console: Console, results: Sequence[LineRecord]) -> None:
+    """Print the five results of step 18, which a launch waits for."""
+    for row in results:
+        line = Text.assemble((f"{GLYPHS[row.status]} ", STYLES[row.status]), printable(row.title))
+        console.print(Padding(line, (0, 0, 0, 8)))
 
 
 def _not_assessed(console: Console, entries: Sequence[NotAssessed]) -> None:

@@ -6,7 +6,7 @@ import msgspec
 
 from padlock.evidence import Certificate, Evidence, Handshake, Verification
 from padlock.rules._rule import Problem, Unknown
-from padlock.rules._subjects import explained, not_seen, ports, resolved, spread, unseen
+from padlock.rules._subjects import not_seen, ports, resolved, spread, unseen
 
 
 class Served(msgspec.Struct, frozen=True):
@@ -39,9 +39,9 @@ def without_certificate(evidence: Evidence, host: str) -> dict[str, str]:
         failures = [look.failure for look in tried if look.address == address and look.failure]
         state = states.get(address)
         if state and state.failure:
-            reasons[address] = f"port {state.port}: {explained(state.failure)}"
+            reasons[address] = f"port {state.port}: {state.failure.words}"
         elif failures:
-            reasons[address] = f"the TLS handshake failed: {explained(failures[0])}"
+            reasons[address] = f"the TLS handshake failed: {failures[0].words}"
         elif dns and address in dns.refused:
             reasons[address] = f"nothing was sent to {address} ({dns.refused[address]})"
         else:
@@ -85,10 +85,11 @@ def covers(certificate: Certificate, host: str) -> bool:
 
     The common name never counts, nor does an address. An escaped NUL makes a name that no host equals.
     """
-    return any(_fits(name.lower(), host) for name in certificate.dns_names)
+    return any(fits(name.lower(), host) for name in certificate.dns_names)
 
 
-def _fits(name: str, host: str) -> bool:
+def fits(name: str, host: str) -> bool:
+    """Whether one name of a certificate, in lower case, is the host's or a wildcard for it."""
     if not name.startswith("*."):
         return name == host
     # A wildcard stands for the whole left-most label, and never directly below the root.

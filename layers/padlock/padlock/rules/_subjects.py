@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Literal
 
-from padlock.evidence import Evidence, Failure, HostDns, PortState
+from padlock.evidence import Evidence, HostDns, PortState
 from padlock.findings import Severity
 from padlock.rules._rule import Problem, Unknown
 from padlock.site import Site
@@ -19,30 +19,6 @@ SCHEMES: tuple[Scheme, ...] = ("https", "http")
 
 SHOWN = 20
 """Items of a list that a text names; the rest is counted."""
-
-KINDS: Mapping[str, str] = {
-    "refused": "the connection is refused: nothing listens there",
-    "timeout": "no answer to the connection: a firewall drops it, or the machine is off",
-    "reset": "the connection is reset while it opens: a firewall rejects it, or a proxy has no backend",
-    "unreachable": "the network reports that it cannot be reached",
-    "no_route": "this vantage point has no route of that kind",
-    "not_vetted": "the address may not be connected to, nothing was sent",
-    "deadline": "the time for this site ran out before it was looked at",
-    "internal": "a fault of Padlock's",
-}
-"""Failed connections in words."""
-_BROKEN: Mapping[str, str] = {
-    "timeout": "the connection opens, but then nothing comes",
-    "reset": "the connection is reset",
-    "closed": "the connection is closed",
-    "unreachable": "the connection breaks off",
-}
-_PHASES: Mapping[str, str] = {
-    "tls": "during the TLS handshake",
-    "headers": "before the head of the answer is complete",
-    "body": "within the body of the answer",
-}
-"""What a connection that had opened failed in."""
 
 
 def switched_off(site: Site, code: str) -> bool:
@@ -108,7 +84,7 @@ def spread(host: str, faults: Mapping[str, Problem], looked: Collection[str]) ->
 
 
 def _about(fault: Problem, subject: str, observed: str, severity: Severity | None) -> Problem:
-    return Problem(subject, observed, fault.expected, severity, fault.remediation)
+    return Problem(subject, observed, fault.expected, severity, fault.remediation, fault.commands)
 
 
 def resolved(evidence: Evidence, host: str) -> HostDns | None:
@@ -176,11 +152,11 @@ def unsure(evidence: Evidence, state: PortState) -> str:
     if state.failure is None or closed(evidence, state):
         return ""
     if state.failure.is_ours:
-        return explained(state.failure)
+        return state.failure.words
     if _deaf(evidence, state):
-        return f"{explained(state.failure)}; name servers with IPv6 do not answer from here either"
+        return f"{state.failure.words}; name servers with IPv6 do not answer from here either"
     also = "the same port opened for another host" if opened(evidence, state) else "seen once only"
-    return f"{explained(state.failure)}; {also}"
+    return f"{state.failure.words}; {also}"
 
 
 def broken_ipv6(evidence: Evidence, host: str) -> tuple[PortState, ...]:
@@ -191,14 +167,6 @@ def broken_ipv6(evidence: Evidence, host: str) -> tuple[PortState, ...]:
         if any(":" not in state.address and state.failure is None for state in states):
             found += [state for state in states if ":" in state.address and closed(evidence, state)]
     return tuple(found)
-
-
-def explained(failure: Failure) -> str:
-    """Return a failed connection in words; what had opened before it failed is told apart, with the phase."""
-    phase = failure.detail.partition(":")[0]
-    if failure.kind in _BROKEN and phase in _PHASES:
-        return f"{_BROKEN[failure.kind]} {_PHASES[phase]}"
-    return KINDS.get(failure.kind) or " ".join(filter(None, [failure.kind.replace("_", " "), failure.detail]))
 
 
 def not_seen(host: str, reasons: Mapping[str, str], looked: Collection[str]) -> Iterator[Unknown]:

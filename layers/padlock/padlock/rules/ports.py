@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 
+from msgspec.structs import replace
+
 from padlock.evidence import Evidence, Exchange, Failure, Handshake, PortState
 from padlock.findings import Severity
+from padlock.rules._lineages import BY_HTTP, renewed_by
 from padlock.rules._rule import NotApplicable, Outcome, Problem, Unknown, rule
 from padlock.rules._subjects import (
     Scheme,
     broken_ipv6,
     closed,
-    explained,
+    listed,
     not_seen,
     ports,
     quoted,
@@ -50,7 +53,7 @@ def _faults(evidence: Evidence, host: str, scheme: Scheme) -> tuple[dict[str, Pr
 
 
 def _closed_port(state: PortState, failure: Failure) -> Problem:
-    observed, expected = f"port {state.port}: {explained(failure)}", f"port {state.port} open"
+    observed, expected = f"port {state.port}: {failure.words}", f"port {state.port} open"
     fix = _NOT_LISTENING if failure.kind == "refused" and state.scheme == "https" else ""
     return Problem("", observed, expected, remediation=fix)
 
@@ -118,7 +121,24 @@ def http_closed(site: Site, evidence: Evidence) -> Iterator[Outcome]:
         if faults and ports(evidence, host, "https") and _dead(evidence, host):
             yield Unknown(host, "the machine does not answer at all")
             continue
-        yield from spread(host, {**faults, **_mute(evidence, host)}, looked)
+        faults |= _mute(evidence, host)
+        yield from spread(host, _stopping_renewal(evidence, host, faults), looked)
+
+
+def _stopping_renewal(evidence: Evidence, host: str, faults: dict[str, Problem]) -> dict[str, Problem]:
+    """Return the faults as errors where certbot on the audited machine renews the certificate over this port.
+
+    Nothing listens for `--standalone` between two renewals, so that only a firewall's silence speaks against it.
+    """
+    renewed = renewed_by(evidence, host) & BY_HTTP
+    silent = any(state.failure and state.failure.kind == "timeout" for state in ports(evidence, host, "http"))
+    if not renewed or (renewed == {"standalone"} and not silent):
+        return faults
+    how = f"; certbot renews the certificate over it ({listed(sorted(renewed))})"
+    return {
+        address: replace(fault, observed=fault.observed + how, severity=Severity.ERROR)
+        for address, fault in faults.items()
+    }
 
 
 _UPGRADE = (
@@ -133,7 +153,7 @@ def _mute(evidence: Evidence, host: str) -> dict[str, Problem]:
     fronts = [e for e in evidence.http.of("front", "http") if e.host == host] if evidence.http else []
     return {
         front.address: Problem(
-            "", f"the port opens, but {explained(front.failure)}", "an answer over plain HTTP", remediation=_UPGRADE
+            "", f"the port opens, but {front.failure.words}", "an answer over plain HTTP", remediation=_UPGRADE
         )
         for front in fronts
         if front.failure and front.confirmed and front.failure.kind in ("closed", "reset") and front.status is None

@@ -4,7 +4,7 @@ Most is judged of certificates whose authority issues over ACME: one that is sti
 have renewed it shows that renewal is broken.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -12,9 +12,11 @@ from msgspec.structs import replace
 from padlock.evidence import Certificate, Evidence, Logged, RenewalInformation, Search, organisation
 from padlock.findings import Severity
 from padlock.rules._authorities import AUTOMATED, LONGEST_AUTOMATED_DAYS, WITH_RENEWAL_INFORMATION
+from padlock.rules._lineages import number
+from padlock.rules._renewed_files import holding, newer_on_disk
 from padlock.rules._rule import NotApplicable, Outcome, Problem, Unknown, rule
 from padlock.rules._served import Served, judge, served
-from padlock.rules._subjects import explained, listed, moment, quoted, span
+from padlock.rules._subjects import listed, moment, quoted, span
 from padlock.rules.certificate import RENEW, grace, renewal_point
 from padlock.site import Site
 
@@ -123,7 +125,7 @@ def _suggested(evidence: Evidence, item: Served) -> Problem | Unknown | None:
     if told is None:
         return Unknown("", evidence.incomplete) if _may_be_told(evidence, leaf) else None
     if told.failure:
-        return Unknown("", f"the issuer did not say when to renew it: {explained(told.failure)}")
+        return Unknown("", f"the issuer did not say when to renew it: {told.failure.words}")
     if not (told.start and told.end and leaf.not_before and leaf.not_after):
         return None
     lifetime = leaf.not_after - leaf.not_before
@@ -162,29 +164,36 @@ def _partly(outcomes: Iterator[Problem | Unknown]) -> Iterator[Problem | Unknown
     reference="checklist FAQ: renewed, but the old certificate is served; RFC 9162 section 8.3",
 )
 def newer_certificate_not_served(site: Site, evidence: Evidence) -> Iterator[Outcome]:
-    """Compare what is served with what the logs hold from the same authority for the same names."""
+    """Compare what is served with what lies on the audited machines, and with what the logs hold."""
     search = evidence.renewal.search if evidence.renewal else None
-    if search is None:
-        yield NotApplicable("no search of certificate-transparency logs is switched on")
+    audited = holding(evidence)
+    if search is None and not audited:
+        yield NotApplicable("no machine was audited, and no search of certificate-transparency logs is switched on")
         return
-    if search.failure:
-        reason = f"the search of certificate-transparency logs failed: {explained(search.failure)}"
+    if search and search.failure:
+        reason = f"the search of certificate-transparency logs failed: {search.failure.words}"
         yield Unknown(site.name, reason, partial=True)
+    known = frozenset(number(item.leaf.serial) for item in _all_served(evidence))
+    logs = _superseded(evidence, search, known) if search and not search.failure else None
+    if logs is None and not audited:
         return
-    yield from judge(evidence, _superseded(evidence, search))
-
-
-def _superseded(evidence: Evidence, search: Search) -> Callable[[Served], Problem | Unknown | None]:
-    # One of a pair of RSA and ECDSA certificates, or of two machines that renew each on its own, is newer than the
-    # other; what is served at all is not missing.
-    known = {_number(item.leaf.serial) for item in _all_served(evidence)}
-    missing = [one for one in search.found if _number(one.serial) not in known]
 
     def fault(item: Served) -> Problem | Unknown | None:
         if item.leaf.not_before is None:
             return Unknown("", "the certificate cannot be parsed")
+        return newer_on_disk(evidence, audited, item, known) or (logs(item) if logs else None)
+
+    yield from judge(evidence, fault)
+
+
+def _superseded(evidence: Evidence, search: Search, known: Container[int]) -> Callable[[Served], Problem | None]:
+    # One of a pair of RSA and ECDSA certificates, or of two machines that renew each on its own, is newer than the
+    # other; what is served at all is not missing.
+    missing = [one for one in search.found if number(one.serial) not in known]
+
+    def fault(item: Served) -> Problem | None:
         newer = [one for one in missing if _replaces(one, item.leaf, search.name, evidence.gathered_at)]
-        if not newer:
+        if not newer or item.leaf.not_before is None:
             return None
         shown = listed((f"serial {one.serial} of {moment(one.not_before)}" for one in newer), 3)
         observed = (
@@ -194,13 +203,6 @@ def _superseded(evidence: Evidence, search: Search) -> Callable[[Served], Proble
         return Problem("", observed, f"serial {newer[0].serial}, valid until {moment(newer[0].not_after)}")
 
     return fault
-
-
-def _number(serial: str) -> int:
-    try:
-        return int(serial, 16)
-    except ValueError:
-        return 0
 
 
 def _replaces(one: Logged, leaf: Certificate, name: str, now: datetime) -> bool:

@@ -2,7 +2,7 @@
 
 Results holds per site (`site`, `sk`): STATE, the state with the latest report; TICKET, a counter that orders runs;
 RUN#…, the history; ALERT#…, the outbox of alerts; NOTIFY, the outbox's cursor and lease. The partition
-`#cache` keeps what registries and authorities said, for all sites.
+`#cache` keeps what registries and authorities said, for all sites, and `host#…` the latest audit of a machine.
 """
 
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from botocore.config import Config
 
 from padlock.storage._items import Item, stamp
 from padlock.storage.cache import Cache
+from padlock.storage.hosts import Hosts
 from padlock.storage.outbox import Alert, Lease, Outbox
 from padlock.storage.results import Outcome, Results, Run, Stored
 from padlock.storage.sites import MARK, Sites
@@ -23,6 +24,7 @@ __all__ = [
     "MARK",
     "Alert",
     "Cache",
+    "Hosts",
     "Item",
     "Lease",
     "Outbox",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from botocore.exceptions import ClientError
 
+from padlock import record
 from padlock.changes import Change, State
 from padlock.findings import Finding, Report
 from padlock.storage._items import (
@@ -275,7 +276,7 @@ def _state_attributes(state: State, report: Report) -> Item:
 
 def _row(run: Run, report: Report, kind: str, change: Change | None = None) -> Item:
     opened = (*change.opened, *change.worsened) if change else ()
-    return {
+    return ({"record": record.pack(report)} if report.checklist else {}) | {
         "site": run.site,
         "sk": run.key,
         "done": True,
