@@ -183,6 +183,15 @@ def test_default_site_explains_the_mismatch() -> None:
     ]
 
 
+def test_plain_http_on_the_port_of_https() -> None:
+    """A `listen 443` without `ssl` explains what visitors meet there, and is not called a missing name."""
+    listener = finding("nginx.no_https_listener", "example.com on web-1", commands=("sed",))
+    (found,) = infer([finding("port.not_tls"), listener])
+    assert found.explains == ("nginx.no_https_listener", "port.not_tls")
+    assert "`listen 443 ssl;`" in found.explanation
+    assert "default server" not in found.explanation
+
+
 def test_mismatch_of_another_host() -> None:
     """A second host with the wrong certificate, and the right site, lacks coverage."""
     found = infer([finding("server.default_site"), finding("certificate.name_mismatch", "www.example.com")])

@@ -136,6 +136,20 @@ def test_a_machine_that_did_not_answer_leaves_only_its_own_steps_open() -> None:
     assert alone[3].status == "unknown"
 
 
+@pytest.mark.parametrize("step", checklist.TOLD_BY_HOST)
+def test_what_the_host_tells_of_a_site_that_is_hidden(step: int) -> None:
+    """With the port closed, the host still proves names, certificate, renewal; a failure or a doubt outweighs it."""
+    hidden = {"out.side": Judged("unknown", (step,), "port 443 is closed")}
+    told = {code: Judged("pass", (step,), by_host=True) for code in checklist.TOLD_BY_HOST[step]}
+    assert checklist.record(hidden | told, [])[step - 1].status == "pass"
+    assert checklist.record(hidden, [])[step - 1].reason == "port 443 is closed"
+    for status in ("unknown", "not applicable"):
+        doubtful = told | of_host(checklist.TOLD_BY_HOST[step][0], status, step)
+        assert checklist.record(hidden | doubtful, [])[step - 1].status == "unknown"
+    failed = hidden | told | {"other.one": Judged("fail", (step,))}
+    assert checklist.record(failed, [finding("other.one")])[step - 1].status == "fail"
+
+
 def test_a_machines_failure_counts_everywhere() -> None:
     """A firewall that the machine shows fails the step that passes from outside."""
     found = checklist.record(

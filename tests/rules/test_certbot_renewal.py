@@ -227,6 +227,11 @@ def test_no_dry_run() -> None:
         ("Fetching http://example.com/.well-known/acme-challenge/x: Connection refused", "nothing listens"),
         ('Get "http://example.com/…": dial tcp 10.0.0.1:80: connect: connection refused', "nothing listens"),
         ("Fetching https://example.com/: Redirect loop detected", "in a loop"),
+        (
+            'connection: Get "http://example.com/.well-known/acme-challenge/x": stopped after 10 redirects',
+            "in a loop",
+        ),
+        ('Get "http://example.com:80/…": could not resolve URL "http://example.com:80/…"', "does not resolve"),
         ("203.0.113.7: Invalid response from http://example.com/.well-known/acme-challenge/x: 403", "refuses"),
         ("203.0.113.7: Invalid response from http://example.com/.well-known/acme-challenge/x: 404", "does not serve"),
         (
@@ -273,3 +278,15 @@ def test_the_name_in_a_command() -> None:
     strange = change(lineage(), name="a;b", names=HOSTS)
     test = RenewalTest(Ran("certbot renew --dry-run", 1), failed=("a;b",), problems=(words,))
     assert "--cert-name NAME" in fires(DRY_RUN, audited(lineages=(strange,), dry_run=test)).remediation
+
+
+def test_what_became_due_is_renewed_at_once() -> None:
+    """Beside the timer, a certificate that is due is renewed, unless the dry run showed that it cannot be."""
+    due = lineage(not_after=NOW + timedelta(days=10), verdict="VALID: 10 days")
+    renew = "certbot renew --cert-name example.com --no-random-sleep-on-renew"
+    commands = fires(TIMER, audited(timers=(UNIT,), lineages=(due,))).commands
+    assert commands[:2] == ("systemctl enable --now certbot.timer", renew)
+    assert "reload nginx" in commands[2]
+    assert renew not in fires(TIMER, audited(timers=(UNIT,))).commands
+    failed = RenewalTest(Ran("certbot renew --dry-run", 1), failed=("example.com",))
+    assert renew not in fires(TIMER, audited(timers=(UNIT,), lineages=(due,), dry_run=failed)).commands

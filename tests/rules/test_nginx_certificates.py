@@ -202,3 +202,14 @@ def test_hostile_paths_give_no_lines() -> None:
     file = "/etc/nginx/a\x1b[31mb"
     both = parse(dump({"/etc/nginx/nginx.conf": "http { include a*; }", file: text}))
     assert fires("nginx.certificate_path", kept(both, copy(key_matches=False))).commands == ()
+
+
+def test_default_server_that_turns_away() -> None:
+    """A default server that answers 404 is no host's: its own certificate is not the wrong one of a misspelt host."""
+    pair = f"ssl_certificate {COPY}; ssl_certificate_key {COPY_KEY};"
+    catch_all = f"server {{ listen 443 ssl default_server; server_name _; {pair} return 404; }}\n"
+    misspelt = SITE.replace("server_name example.com", "server_name exmaple.com")
+    own = copy(certificate=certificate(dns_names=("default.example",)))
+    silent("nginx.certificate_path", kept(site(catch_all + misspelt), own, certificate_file()))
+    pages = catch_all.replace("return 404;", "root /srv/shop;")
+    assert COPY in fires("nginx.certificate_path", kept(site(pages + misspelt), own, certificate_file())).observed

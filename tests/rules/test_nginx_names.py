@@ -206,6 +206,17 @@ def test_the_lines_find_the_block_by_its_certificate(tmp_path: Path) -> None:
     assert " '4{" in finding.commands[0], "not the block of port 80, which redirects whatever the name"
 
 
+@needed
+def test_the_lines_make_no_loop(tmp_path: Path) -> None:
+    """A sibling's block that redirects to the host does not get its name: the misnamed block of its own does."""
+    www = f"server {{\n{TLS}\nserver_name www.example.com;\nreturn 301 https://example.com$request_uri;\n}}\n"
+    wrong = SHOP.removeprefix(PLAIN).replace("server_name example.com", "server_name exmaple.com")
+    mends(tmp_path, "nginx.server_name_missing", {"shop": PLAIN + wrong + www})
+    text = (tmp_path / "sites-available" / "shop").read_text()
+    assert "server_name example.com exmaple.com;" in text
+    assert "server_name www.example.com;" in text
+
+
 def test_conflict() -> None:
     """Both places are named, with the socket; the block in sites-enabled whose name says so is put aside."""
     finding = fires(

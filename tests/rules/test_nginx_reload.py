@@ -132,3 +132,13 @@ def test_no_lines_while_it_is_invalid() -> None:
     """Nginx takes no reload while its configuration is invalid, so that none is proposed."""
     broken = with_nginx(healthy(), files={SITE_FILE: STARTED + HOUR}, test=Ran("nginx -t", 1, "[emerg] no"))
     assert fires("nginx.not_reloaded", broken).commands == ()
+
+
+def test_a_reload_that_would_lose_a_name_is_not_proposed() -> None:
+    """Where the new certificate has fewer names than the served one, a reload breaks the others: it says so."""
+    fewer = change(NEWER, dns_names=("example.com",), dns_name_count=1)
+    finding = fires("nginx.not_reloaded", renewed(healthy(), certificate=fewer))
+    assert finding.commands == ()
+    assert "Do not reload nginx yet" in finding.remediation
+    assert "does not cover www.example.com" in finding.remediation
+    assert fires("nginx.not_reloaded", renewed(healthy())).commands == (RELOAD,)

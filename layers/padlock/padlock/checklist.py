@@ -82,6 +82,12 @@ PROVEN_BY: Mapping[int, tuple[str, ...]] = {
     17: ("nginx.proxy_headers",),
 }
 """Steps that fail from outside, but pass only with what the host says: a timer or dry run, the headers sent on."""
+TOLD_BY_HOST: Mapping[int, tuple[str, ...]] = {
+    4: ("nginx.server_name_missing",),
+    8: ("certbot.missing", "certbot.names", "certbot.expired"),
+    14: ("certbot.dry_run_failed",),
+}
+"""Steps that the host alone proves where all of these pass, whatever hides the site from outside meanwhile."""
 UNCHECKED = "there is no check of it yet"
 
 
@@ -131,6 +137,8 @@ def _row(step: int, outcomes: Outcomes, findings: Sequence[Finding]) -> StepReco
     found = _verdict(about, _failing(findings), outside_counts=step not in HOST_STEPS | PROVEN_BY.keys())
     if found.status == "pass" and step in PROVEN_BY:
         found = _proven(found, [outcomes[code] for code in PROVEN_BY[step] if code in outcomes])
+    if found.status == "unknown" and _told_by_host(step, outcomes):
+        found = LineRecord("", "pass")
     if not about:
         found = LineRecord("", "unknown", (), NEEDS_HOST if step in HOST_STEPS else UNCHECKED)
     return StepRecord(step, TITLES[step], found.status, found.codes, found.reason)
@@ -170,6 +178,11 @@ def _proven(found: LineRecord, proofs: Sequence[Judged]) -> LineRecord:
     if proofs:
         return LineRecord("", "not applicable", (), proofs[0].reason)
     return LineRecord("", "unknown", (), UNPROVEN)
+
+
+def _told_by_host(step: int, outcomes: Outcomes) -> bool:
+    told = [outcomes.get(code) for code in TOLD_BY_HOST.get(step, ())]
+    return bool(told) and all(judged is not None and judged.status == "pass" for judged in told)
 
 
 def _line(

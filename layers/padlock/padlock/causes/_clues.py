@@ -56,7 +56,7 @@ def cause(
 
     What the host itself shows makes it certain, and brings the commands for that host; then its fix is theirs.
     """
-    by_host = [finding for finding in seen if of_host(finding)]
+    by_host = [finding for finding in seen if of_host(finding) or finding.commands]
     lines = [line for finding in by_host for line in finding.commands]
     commands = tuple(reversed(dict.fromkeys(reversed(lines))))  # of a reload that ends several, the last one
     fixes = dict.fromkeys(finding.remediation for finding in by_host if finding.commands)

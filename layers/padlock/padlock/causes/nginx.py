@@ -69,14 +69,16 @@ def server_name(clues: Clues) -> Iterator[Cause]:
     seen = [*lacking, *(about(default, lacking) if lacking else default)]
     if not seen:
         return
-    shown = about(clues.any(*_WRONG_BLOCK, "port.https_closed", "redirect.downgrade"), seen)
+    shown = about(clues.any(*_WRONG_BLOCK, "port.https_closed", "port.not_tls", "redirect.downgrade"), seen)
     shown = [finding for finding in shown if finding not in seen]
     clues.take([*seen, *shown])
     yield cause(
         "cause.server_name",
         seen,
-        f"No server block of nginx names {hosts(seen)}, so the default server answers. It has its own certificate "
-        "and its own pages.",
+        f"nginx does not speak HTTPS for {hosts(seen)}: no server block with the name has `listen 443 ssl;`."
+        if all(finding.code == "nginx.no_https_listener" for finding in seen)
+        else f"No server block of nginx names {hosts(seen)}, so the default server answers. It has its own "
+        "certificate and its own pages.",
         f"`sudo nginx -T | grep -n server_name` must show {hosts(seen)} in the block with `listen 443 ssl;`; link "
         "the site into /etc/nginx/sites-enabled if it is missing, then `sudo nginx -t && sudo "
         "systemctl reload nginx`.",

@@ -36,6 +36,7 @@ UNIT=$(printf '\037')  # separates fields inside the script: unlike a tab, `read
 BUDGET=700             # of all sections, in hundredths of a second; after it a tool may need two seconds more to end
 LIMIT=23000            # characters of the document: Systems Manager keeps 24,000
 FULL_LIMIT=4000000     # with --full
+CERTBOT='certbot|letsencrypt-auto|bin/letsencrypt|letsencrypt renew'
 SECTION_OCTETS=400000
 
 # --- time -----------------------------------------------------------------------------------------------------------
@@ -83,7 +84,10 @@ watched() {
         kill -0 $child || exit
         allowed=$((allowed - 1))
       done
-      kill $child && sleep 1 && kill -9 $child
+      kill $child
+      sleep 1
+      # shellcheck disable=SC2046 # several numbers
+      kill -9 $child $(awk -v parent=$child '{ pid = $1; sub(/.*\) /, ""); if ($2 == parent) print pid }' /proc/[0-9]*/stat)
     ) >/dev/null 2>&1 3<&- &
     wait $child
     status=$?
@@ -171,8 +175,12 @@ hide() {
     -e 's/\b(basic|bearer|digest|negotiate)( +)[A-Za-z0-9+\/=._~-]{6,}/\1\2***/Ig' \
     -e 's/\b((set-)?cookie["'\'']?[=:] *["'\'']?)[^"]*/\1***/Ig' \
     -e "s/(${name}[\"']?[=:,] *[\"']?)[^] \"',;&)}]+/\1***/Ig" -e "s/(--${name} +)[^ ]+/\1***/Ig" \
-    -e 's/"(protected|payload|signature)": "[^"]*"/"\1": "***"/' -e 's/eyJ[A-Za-z0-9_-]{8,}[A-Za-z0-9._-]*/***/g'
+    -e 's/"(protected|payload|signature)": "[^"]*"/"\1": "***"/' -e 's/eyJ[A-Za-z0-9_-]{8,}[A-Za-z0-9._-]*/***/g' |
+    hide_lines_of_keys
 }
+
+# A line of a key that somebody pasted where none belongs, and that a tool quotes in its complaint.
+hide_lines_of_keys() { sed -E 's/[A-Za-z0-9+\/]{50,}=*/***/g'; }
 
 # The same for nginx's own logs: what is quoted there is what a visitor sent, and may hold blanks.
 hide_visits() { sed -E -e 's/\?[^"]*( HTTP\/[0-9.]+")/?***\1/g' -e 's/("[^" ]*)\?[^"]*"/\1?***"/g' | hide; }
@@ -559,12 +567,15 @@ certificates() {
 # certbot takes longest: it runs beside the other sections, and is heard at the end.
 start_certbot() {
   [ -n "$private" ] || return 0
-  ask_version version &
-  ask_list list &
+  ask_version version 2>/dev/null &
+  ask_list list 2>/dev/null &
 }
 
 # NAME: leave the answer and its status in the private directory.
-ask_version() { limited 5 certbot --version >"$private/$1" 2>&1 </dev/null; echo $? >"$private/$1.status"; }
+ask_version() {
+  limited 5 certbot --version >"$private/$1" 2>&1 </dev/null
+  echo $? >"$private/$1.status"
+}
 
 # certbot locks its directories and rotates its log each time: it gets its own, with links to the real ones.
 ask_list() {
@@ -584,20 +595,26 @@ heard() {
     in_time || return 124
     sleep 0.1 2>/dev/null || sleep 1
   done
-  cat "$private/$1"
+  hide_lines_of_keys <"$private/$1"
   return "$(cat "$private/$1.status")"
 }
 
-certbot_dry_run() { limited 90 certbot renew --dry-run --no-random-sleep-on-renew --non-interactive; }
+certbot_dry_run() {
+  said=$(limited 90 certbot renew --dry-run --no-random-sleep-on-renew --non-interactive 2>&1)
+  status=$?
+  printf '%s\n' "$said" | hide_lines_of_keys
+  return $status
+}
 
-# Whether a text runs certbot: by its own words, or by those of a script that it names.
+# Whether a text runs certbot: by its own words, or by those of a script that it names. A backup of /etc/letsencrypt does
+# not.
 runs_certbot() {
-  case $1 in *certbot* | *letsencrypt*) return 0 ;; esac
+  case $1 in *certbot* | *letsencrypt-auto* | *bin/letsencrypt* | *'letsencrypt renew'*) return 0 ;; esac
   set -f
   for word in $1; do
     word=${word#path=}
     case $word in /bin/* | /usr/bin/* | /dev/* | *[*]*) continue ;; /*) ;; *) continue ;; esac
-    [ -f "$word" ] && [ -r "$word" ] && head -c 20000 -- "$word" | grep -qE 'certbot|letsencrypt' && set +f && return 0
+    [ -f "$word" ] && [ -r "$word" ] && head -c 20000 -- "$word" | grep -qE "$CERTBOT" && set +f && return 0
   done
   set +f
   return 1
@@ -660,7 +677,7 @@ certbot_timers() {
   done
   for file in /etc/cron.hourly/* /etc/cron.daily/* /etc/cron.weekly/* /etc/cron.monthly/*; do
     [ -f "$file" ] || continue
-    runs_certbot "$file" || grep -qsE 'certbot|letsencrypt' -- "$file" || continue
+    head -c 20000 -- "$file" | grep -qE "$CERTBOT" || continue
     kind=cron
     [ -x "$file" ] || kind=cron-inactive
     # run-parts passes over what has a dot in its name.
@@ -864,23 +881,35 @@ END
 
 # --- the document ---------------------------------------------------------------------------------------------------
 
+# Where the collector is broken off, a certbot that still runs would make its directory anew.
+clean_up() {
+  [ -n "$private" ] || return
+  # shellcheck disable=SC2013 # paths of /proc
+  for file in $(grep -ls -- "$private" /proc/[0-9]*/cmdline); do
+    pid=${file#/proc/}
+    kill -9 "${pid%/cmdline}" 2>/dev/null
+  done
+  wait
+  rm -rf -- "$private"
+}
+
 collect() {
   sections=''
   uid=$(id -u)
   look_at_clock
   deadline=$((ticks + BUDGET))
   private=$(mktemp -d /tmp/padlock.XXXXXXXX 2>/dev/null) || private=''
-  trap '[ -z "$private" ] || rm -rf -- "$private"' EXIT
-  trap 'exit 130' HUP INT TERM
+  trap clean_up EXIT
+  trap 'exit 130' HUP INT PIPE TERM
   start_certbot
   read_configuration
   section nginx_version 'nginx -V' 2 nginx_version
   section nginx_test 'nginx -t' 4 nginx_test
   section nginx_config 'nginx -T' 3 nginx_config
-  section nginx_processes 'ps' 2 nginx_processes
+  section nginx_processes 'ps' 4 nginx_processes
   section nginx_service 'systemctl is-active nginx' 2 nginx_service
-  section nginx_files 'stat' 2 nginx_files
-  section certificates 'openssl x509' 3 certificates
+  section nginx_files 'stat' 4 nginx_files
+  section certificates 'openssl x509' 6 certificates
   section certbot_renewal_conf 'cat /etc/letsencrypt/renewal/*.conf' 2 certbot_renewal_conf
   section certbot_timers 'systemctl list-timers --all' 3 certbot_timers
   section ufw 'ufw status verbose' 3 ufw_status

@@ -58,7 +58,7 @@ _KNOWN = (
         f'`dig +short CAA {{host}}` and of the parent domains; add `0 issue "letsencrypt.org"`, {_REDO}.',
     ),
     Likely(
-        r"nxdomain|no valid (?:a|ip)|servfail|dns problem|error:dns|no such host",
+        r"nxdomain|no valid (?:a|ip)|servfail|dns problem|error:dns|no such host|could not resolve",
         "the name does not resolve for the authority",
         f"`dig +trace {{host}}`: publish an A record for it, or leave the name out: `sudo certbot --nginx "
         f"--cert-name NAME` with a `-d` for each name that stays; {_REDO}.",
@@ -70,7 +70,7 @@ _KNOWN = (
         f"80: `sudo ufw allow 80/tcp`; {_REDO}.",
     ),
     Likely(
-        r"redirect loop|too many redirects",
+        r"redirect loop|too many redirects|stopped after \d+ redirects",
         "the challenge's path redirects in a loop",
         "`location ^~ /.well-known/acme-challenge/ { root /var/www/html; }` before the redirect in the block with "
         f"`listen 80`; {_REDO}.",

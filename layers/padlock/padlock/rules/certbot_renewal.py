@@ -5,16 +5,19 @@ Both prove the step; what a certificate's age says from outside is the business 
 
 import re
 from collections.abc import Collection, Iterator
+from datetime import timedelta
 
 from padlock.evidence import TIMED_OUT, Certbot, Evidence, Host, Lineage, RenewalTest, RenewalTimer
 from padlock.findings import Severity
 from padlock.rules._challenge_errors import likely
 from padlock.rules._lineages import lineages, of_host, other_certificate
-from padlock.rules._machines import each, on, shell, unread
+from padlock.rules._machines import each, on, reload_nginx, shell, unread
 from padlock.rules._rule import NotApplicable, Outcome, Problem, Unknown, rule
 from padlock.rules._subjects import listed, quoted
 from padlock.site import Site
 
+_DUE = timedelta(days=30)
+"""Before the expiry, when certbot renews by default."""
 _CRON = 'echo "23 3,15 * * * root $(command -v certbot) renew --quiet" > /etc/cron.d/certbot-renew'
 
 
@@ -72,7 +75,8 @@ def _untimed(site: Site, evidence: Evidence, machine: Host) -> Iterator[Outcome]
             subject, "nothing runs certbot there, and whether it has a certificate of the site's is not known"
         )
     else:
-        yield Problem(subject, _resting(timers), "a timer or a cron entry that runs it", commands=_woken(timers))
+        lines = (*_woken(timers), *_caught_up(evidence, machine))
+        yield Problem(subject, _resting(timers), "a timer or a cron entry that runs it", commands=lines)
 
 
 def _resting(timers: tuple[RenewalTimer, ...]) -> str:
@@ -93,6 +97,21 @@ def _woken(timers: tuple[RenewalTimer, ...]) -> tuple[str, ...]:
     unit = next((timer for timer in units if timer.name.startswith(("certbot", "snap.certbot"))), units[0])
     unmask = shell(("systemctl", "unmask", unit.name)) if "masked" in unit.detail else ()
     return (*unmask, *shell(("systemctl", "enable", "--now", unit.name)))
+
+
+def _caught_up(evidence: Evidence, machine: Host) -> tuple[str, ...]:
+    """Return how what became due meanwhile is renewed: a timer may wait for half a day, cron until the night."""
+    test = machine.certbot.dry_run if machine.certbot else None
+    due = {
+        line.name
+        for lines in _certificates(evidence, machine).values()
+        for line in lines
+        if line.not_after and line.not_after < evidence.gathered_at + _DUE
+        if not (test and {line.name, line.path} & set(test.failed))
+    }
+    renew = [shell(("certbot", "renew", "--cert-name", name, "--no-random-sleep-on-renew")) for name in sorted(due)]
+    lines = [line for shown in renew for line in shown]
+    return (*lines, reload_nginx(machine)) if lines else ()
 
 
 @rule(

@@ -14,8 +14,11 @@ from padlock.evidence import Certificate, CertificateFile, Evidence, Lineage, or
 from padlock.findings import Severity
 from padlock.rules._lineages import number, of_host
 from padlock.rules._machines import on, unread
+from padlock.rules._nginx import Socket
+from padlock.rules._nginx_answers import answer
 from padlock.rules._nginx_edits import PATH, argument, then_reload
 from padlock.rules._nginx_hosts import Configured, Pair, concerned, judge, known_lineage
+from padlock.rules._nginx_names import Match
 from padlock.rules._rule import Outcome, Problem, Unknown, rule
 from padlock.rules._served import covers, fits
 from padlock.rules._subjects import listed, moment, quoted
@@ -89,11 +92,16 @@ def presented(site: Site, evidence: Evidence, here: Configured, host: str) -> It
     seen: set[Pair] = set()
     for _, ways in here.ways(evidence, host, site.ports.https):
         for socket, match in ways.items():
-            if socket.tls and (match.named or match.server.catches_all):
+            if socket.tls and (match.named or _takes_in(match, host, socket)):
                 for pair in here.pairs(socket, match):
                     if pair not in seen:
                         seen.add(pair)
                         yield pair
+
+
+def _takes_in(match: Match, host: str, socket: Socket) -> bool:
+    """Return whether a default server is meant for the host, and does not just turn away what nobody names."""
+    return match.server.catches_all and answer(match.server, host, "/", tls=True, port=socket.port).kind != "refused"
 
 
 def _fault(evidence: Evidence, here: Configured, host: str, file: CertificateFile) -> Fault | None:

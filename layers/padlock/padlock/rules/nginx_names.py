@@ -15,7 +15,7 @@ from padlock.rules._answers import host_of, look
 from padlock.rules._default_pages import default_page
 from padlock.rules._machines import on, reload_nginx, shell
 from padlock.rules._nginx import Family, Server, Socket, read
-from padlock.rules._nginx_answers import answer
+from padlock.rules._nginx_answers import Answer, answer
 from padlock.rules._nginx_edits import HOST, substituted, then_reload
 from padlock.rules._nginx_hosts import Configured, block_names, concerned, judge
 from padlock.rules._nginx_names import Conflict, Match, Matcher
@@ -119,16 +119,25 @@ def _wrong(
 
 def _added(evidence: Evidence, here: Configured, host: str, missing: Missing) -> list[tuple[str, ...]]:
     """Return the edits that give the host's name to the block of its sibling, or whose certificate has it."""
-    server = next(iter(_kin(evidence, here, host, missing.socket)), None)
+    tls, port = missing.socket.tls, missing.port
+    answers = (
+        (each, answer(each, host, "/", tls=tls, port=port)) for each in _kin(evidence, here, host, missing.socket)
+    )
+    # A sibling's block that sends visitors to the host itself would then send them round in a loop.
+    fit = (found for found in answers if not _leads_back(found[1], host, tls=tls))
+    server, got = next(fit, (None, None))
     stated = next((directive for _, directive in server.names), None) if server else None
-    if server is None or stated is None or not HOST.fullmatch(host):
+    if got is None or stated is None or not HOST.fullmatch(host):
         return [()]
-    got = answer(server, host, "/", tls=missing.socket.tls, port=missing.port)
     text = f"server_name {host}"
-    if got.kind == "refused" and not missing.socket.tls:
+    if got.kind == "refused" and not tls:
         # certbot's blocks for port 80 redirect each name by an `if` of its own.
         text = f"if ($host = {host}) {{ return 301 https://$host$request_uri; }} {text}"
     return [substituted(here, stated, r"\bserver_name\b", text, once=rf"[[:space:]]{host}[[:space:];]")]
+
+
+def _leads_back(got: Answer, host: str, *, tls: bool) -> bool:
+    return got.kind == ("https" if tls else "http") and host_of(got.target) == host
 
 
 def _kin(evidence: Evidence, here: Configured, host: str, socket: Socket) -> Iterator[Server]:

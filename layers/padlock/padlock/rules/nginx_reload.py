@@ -12,13 +12,18 @@ from padlock.rules._lineages import number
 from padlock.rules._machines import on, reload_nginx, unread
 from padlock.rules._nginx_hosts import Configured, concerned, judge
 from padlock.rules._rule import NotApplicable, Outcome, Problem, Unknown, rule
-from padlock.rules._served import served
+from padlock.rules._served import covers, served
 from padlock.rules._subjects import listed, moment, quoted
 from padlock.rules.nginx_certificates import presented
 from padlock.site import Site
 
 GRACE = timedelta(seconds=5)
 """A worker's start is known to a second or two, and a reload follows the change of a file."""
+_REISSUE = (
+    "Do not reload nginx yet: the certificate on its disk does not cover {}, which the one that it still serves "
+    "does. `sudo certbot certificates` shows the names; issue it with all of them again (`sudo certbot certonly "
+    "--cert-name NAME -d ...` with a `-d` for each), then `sudo nginx -t && sudo systemctl reload nginx`."
+)
 
 
 @rule(
@@ -55,6 +60,9 @@ def not_reloaded(site: Site, evidence: Evidence) -> Iterator[Outcome]:
 
 def _older(site: Site, evidence: Evidence, here: Configured, started: datetime) -> Iterator[Outcome]:
     lines = (reload_nginx(here.machine),) if here.nginx.test.status == 0 else ()
+    lost = [host for host in concerned(site, evidence, here) if _would_lose(site, evidence, here, host)]
+    if lost:
+        lines = ()
     changed = {file: when for file, when in here.nginx.files.items() if _since(here, when, started)}
     found: dict[str, list[str]] = {}
     if changed:
@@ -69,10 +77,20 @@ def _older(site: Site, evidence: Evidence, here: Configured, started: datetime) 
         elif not changed and (text := _old_served(evidence, host, files)):
             doubts[host] = text
     expected = "workers that started after the last change"
+    fix = _REISSUE.format(listed(lost)) if lost else ""
     for host, texts in found.items():
-        yield Problem(on(host, here.machine), "; ".join(texts), expected, commands=lines)
+        yield Problem(on(host, here.machine), "; ".join(texts), expected, remediation=fix, commands=lines)
     for host, text in doubts.items():
-        yield Problem(on(host, here.machine), text, expected, Severity.WARNING, commands=lines)
+        yield Problem(on(host, here.machine), text, expected, Severity.WARNING, remediation=fix, commands=lines)
+
+
+def _would_lose(site: Site, evidence: Evidence, here: Configured, host: str) -> bool:
+    """Whether visitors get a certificate that has the host now, and the files on disk have it no more."""
+    pairs = presented(site, evidence, here, host)
+    disk = [file.certificate for pair in pairs if (file := here.file(pair)) and file.certificate]
+    looks = served(evidence, host)
+    covered = bool(looks) and all(covers(item.leaf, host) for item in looks)
+    return covered and bool(disk) and not any(covers(leaf, host) for leaf in disk)
 
 
 def _since(here: Configured, when: datetime | None, started: datetime) -> bool:
