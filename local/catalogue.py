@@ -16,6 +16,11 @@ declared.
 
 `site.invalid` (error, beyond) is no check of the site: its declaration cannot be used, so that nothing is checked.
 
+`content.mixed_active` and `content.mixed_passive` read a page's markup, its stylesheets, and in its inline scripts
+the literals that are fetched; they run no script. Silence of theirs says nothing of what a script puts together
+while it runs, of scripts in files of their own, and of what happens after a click: `docs/conformance.md` lists what
+of it only a browser can tell.
+
 Made from the rules by `make docs`.
 """
 

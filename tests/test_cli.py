@@ -73,6 +73,7 @@ def declared(demo: DemoSites, *names: str) -> list[dict[str, Any]]:
             "'dns.example.com' does not appear to be an IPv4 or IPv6 address",
         ),
         (["check", "--resolver", "127.0.0.1:99999", "example.com"], "'127.0.0.1:99999' has no port from 1 to 65535"),
+        (["check", "--public-resolver", "none", "example.com"], "'none' does not appear to be an IPv4 or IPv6"),
         (["check", "--allow-network", "10.0.0.1/8", "example.com"], "is no CIDR range"),
         (["check", "--ct", "crt.sh", "example.com"], "is no URL such as https://crt.sh/"),
         (["check", "--ca-file", "absent.pem", "example.com"], "cannot read --ca-file absent.pem: No such file"),
@@ -251,6 +252,21 @@ class TestCheck:
         file = site_file(tmp_path, {key: value for key, value in entry.items() if key != "private_ca"})
         assert main(["check", "--site-file", file, "--json", *flags]) == 1
         assert main(["check", "--site-file", file, "--json", "--ca-file", str(roots), *flags]) == 0
+
+    def test_public_resolvers_are_those_that_are_named(
+        self, demo: DemoSites, flags: list[str], tmp_path: Path
+    ) -> None:
+        """Beside a resolver of one's own none is asked unless it is named."""
+        file = site_file(tmp_path, *declared(demo, "healthy.example"))
+        out = tmp_path / "evidence.json"
+
+        def asked(*named: str) -> set[tuple[str, tuple[str, ...]]]:
+            main(["check", "--site-file", file, "--json", "--evidence-out", str(out), *flags, *named])
+            seen = evidence.decode(out.read_bytes())
+            return {(one.resolver, one.a.records) for one in seen.dns.public} if seen.dns else set()
+
+        assert asked() == set()
+        assert asked("--public-resolver", demo.resolver) == {("127.0.0.1", ("127.0.0.1",))}
 
     def test_interrupt_is_quiet(self) -> None:
         """Ctrl-C ends the run with 130 and without a word."""

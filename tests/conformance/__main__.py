@@ -1,6 +1,6 @@
 """Compare Padlock's verdicts with those of Chromium, curl, OpenSSL and testssl.sh on the same servers.
 
-    python -m tests.conformance [--write docs/conformance.md]
+    python -m tests.conformance [--write docs/conformance.md | --only content mixed cookies]
 
 Exit status: 0 no difference without a reason, 1 there is one, 3 something is missing here, and nothing was compared.
 """
@@ -31,14 +31,20 @@ def main() -> int:
     """Run everything, print it, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
     parser.add_argument("--write", metavar="FILE", type=Path, help="also write the page that documents the run")
+    parts = (*dict.fromkeys(case.section for case in CASES), "mixed", "cookies")
+    parser.add_argument("--only", metavar="PART", nargs="+", choices=parts, help=f"of {', '.join(parts)}")
     options = parser.parse_args()
+    if options.only and options.write:
+        parser.error("the page documents whole runs")
     lack = missing("chromium", "certutil", "testssl", "curl", "ss")
     if lack:
         print(f"the conformance suite is skipped: {lack}", file=sys.stderr)  # noqa: T201
         return MISSING
     began = time.monotonic()
-    with running(CASES) as corpus:
-        found = corpus.call(lambda: asyncio.run(_compare(corpus)))
+    wanted = frozenset(options.only or parts)
+    cases = [case for case in CASES if case.section in wanted]
+    with running(cases) as corpus:
+        found = corpus.call(lambda: asyncio.run(_compare(corpus, cases, wanted)))
     run = report.Run(*found, datetime.now(UTC), _versions(), time.monotonic() - began)
     print(report.text(run))  # noqa: T201
     if options.write:
@@ -46,19 +52,22 @@ def main() -> int:
     return 1 if report.wrong(run) else 0
 
 
-async def _compare(corpus: Corpus) -> tuple[list[Row], list[mixed_content.Row], list[cookies.Row]]:
+async def _compare(
+    corpus: Corpus, cases: Sequence[Case], wanted: frozenset[str]
+) -> tuple[list[Row], list[mixed_content.Row], list[cookies.Row]]:
     """Ask everybody; Padlock first and alone, because its deadlines are those of production."""
-    looks = await ours.look_at(corpus, CASES)
+    looks = await ours.look_at(corpus, cases)
     _say(f"Padlock has looked at {len(looks)} cases")
     slots = asyncio.Semaphore(PROCESSES)
-    asked = [(case, peer) for case in CASES for peer in case.peers() if peer != "chromium"]
+    asked = [(case, peer) for case in cases for peer in case.peers() if peer != "chromium"]
     programs = asyncio.gather(*(_asked(corpus, case, peer, slots) for case, peer in asked))
-    visits = await _visits(corpus, CASES)
+    visits = await _visits(corpus, cases)
     _say("Chromium has looked")
-    elements, jars = await mixed_content.compare(corpus), await cookies.compare(corpus)
+    elements = await mixed_content.compare(corpus) if "mixed" in wanted else []
+    jars = await cookies.compare(corpus) if "cookies" in wanted else []
     verdicts = {(case.name, peer): verdict for (case, peer), verdict in zip(asked, await programs, strict=True)}
     rows = []
-    for case in CASES:
+    for case in cases:
         theirs: dict[Peer, Verdict] = {"chromium": visits[case.name]}
         theirs |= {peer: verdicts[case.name, peer] for peer in case.peers() if peer != "chromium"}
         rows.append(Row(case, looks[case.name].verdict, theirs))

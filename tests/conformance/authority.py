@@ -25,6 +25,7 @@ FILES_HOST = "files.badssl.test"
 ROOT, INTERMEDIATE = "root", "intermediate"
 _SERVER = (ExtendedKeyUsageOID.SERVER_AUTH,)
 _CLIENT = (ExtendedKeyUsageOID.CLIENT_AUTH,)
+_ANY = (ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,)
 _CURVES = {
     "ecc256": ec.SECP256R1(),
     "ecc384": ec.SECP384R1(),
@@ -100,6 +101,8 @@ class Authorities:
             "rsa": self._authority("Corpus RSA Intermediate", root, key=key_of("rsa2048")),
             "rsa1024": self._authority("Corpus Small Intermediate", root, key=key_of("rsa1024")),
             "constrained": self._authority("Corpus Constrained Intermediate", root, only_below="elsewhere.test"),
+            "for-clients": self._authority("Corpus Client Intermediate", root, purposes=_CLIENT),
+            "for-all": self._authority("Corpus Any Intermediate", root, purposes=_ANY),
             "last": self._authority("Corpus Last Intermediate", root, path_length=0),
             # The trusted root's name and key, signed by a root that has expired.
             "cross": _Authority(self._certify("Corpus Root", root.key, old, 3000, -400), root.key),
@@ -144,6 +147,7 @@ class Authorities:
         path_length: int | None = None,
         only_below: str = "",
         is_ca: bool = True,
+        purposes: tuple[x509.ObjectIdentifier, ...] = (),
     ) -> _Authority:
         own = key or ec.generate_private_key(ec.SECP256R1())
         if not isinstance(own, SigningKey.__value__):
@@ -154,6 +158,7 @@ class Authorities:
             path_length=path_length,
             only_below=only_below,
             is_ca=is_ca,
+            purposes=purposes,
         )
         return _Authority(made, own)
 
@@ -169,6 +174,7 @@ class Authorities:
         path_length: int | None = None,
         only_below: str = "",
         is_ca: bool = True,
+        purposes: tuple[x509.ObjectIdentifier, ...] = (),
     ) -> x509.Certificate:
         """Sign an authority's certificate; without an issuer it signs its own."""
         signer = issuer.key if issuer else key
@@ -178,6 +184,8 @@ class Authorities:
         builder = builder.add_extension(constraints, critical=True)
         uses = ("key_cert_sign", "crl_sign") if is_ca else ("digital_signature",)
         builder = builder.add_extension(_key_usage(uses), critical=True)
+        if purposes:
+            builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
         if only_below:
             permitted = x509.NameConstraints([x509.DNSName(only_below)], None)
             builder = builder.add_extension(permitted, critical=True)

@@ -50,8 +50,10 @@ class Case(msgspec.Struct, frozen=True):
     tls: str = MODERN
     """nginx directives of the HTTPS server block."""
     http2: bool = True
-    page: str = ""
+    head: str = ""
     """HTML behind the title."""
+    page: str = ""
+    """HTML of the body, behind its heading."""
     headers: Mapping[str, str] = {}
     http: str = TO_HTTPS
     """nginx directives of the plain server block; empty: its port is closed."""

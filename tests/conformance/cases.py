@@ -17,6 +17,8 @@ _HTTP_CLOSED = "port.http_closed"
 _NO_LISTS = "asks no distribution point unless it is told to"
 _COMMON_NAME = "falls back to the common name where there is no dNSName, which browsers do not (RFC 9525)"
 _ANY_USAGE = "takes a key usage that allows agreement or encipherment, and never asks whether the key may sign"
+_ANY_PURPOSE = "does not count anyExtendedKeyUsage for servers, which Chromium does"
+_DOT = "compares the trailing dot, which browsers leave out"
 _OFFERS_MORE = "offers what browsers do not"
 _HTTP2 = "does not hold HTTP/2 to the suites that RFC 9113 leaves it"
 _NO_PAGE = "ends with the handshake, and asks for no page"
@@ -65,6 +67,7 @@ def _certificates() -> list[Case]:
             testssl=_PART,
         ),
         case("upper-case-name", Leaf(names=(f"Upper-Case-Name.{DOMAIN.upper()}",))),
+        case("absolute-name", Leaf(names=("{host}.",)), openssl=_DOT, testssl=_DOT),
         case("idn", Leaf(), subdomain="xn--bcher-kva"),
         case("1000-sans", Leaf(many=999)),
         Case(
@@ -115,6 +118,8 @@ def _chains() -> list[Case]:
         case("name-constraints", Leaf(issuer="constrained"), _UNTRUSTED),
         case("path-too-long", Leaf(issuer="too-deep", sent=("leaf", "issuer", "last")), _UNTRUSTED),
         case("issued-by-no-authority", Leaf(issuer="not-ca"), _UNTRUSTED),
+        case("issuer-for-clients", Leaf(issuer="for-clients"), _UNTRUSTED),
+        case("issuer-for-all", Leaf(issuer="for-all"), curl=_ANY_PURPOSE, openssl=_ANY_PURPOSE, testssl=_ANY_PURPOSE),
     ]
 
 
@@ -231,18 +236,17 @@ def _clients() -> list[Case]:
 
 
 def _contents() -> list[Case]:
-    def case(name: str, page: str, *codes: str, **reasons: str) -> Case:
-        return Case(name, "content", page=page, codes=codes, reasons=reasons)
+    def case(name: str, page: str, *codes: str, head: str = "") -> Case:
+        return Case(name, "content", head=head, page=page, codes=codes)
 
+    icon = f"<link rel=icon href={CONTENT}/favicon.ico>"
     script, image = f"<script src={CONTENT}/mixed.js></script>", f"<img src={CONTENT}/mixed.png>"
     return [
         case("mixed", image, "content.mixed_passive"),
         case("mixed-script", script, "content.mixed_active"),
         case("very", script + image, "content.mixed_active", "content.mixed_passive"),
-        case(
-            *("mixed-favicon", f"<link rel=icon href={CONTENT}/favicon.ico>", "content.mixed_passive"),
-            chromium="asks for no icon when it is headless",
-        ),
+        case("mixed-favicon", "", "content.mixed_passive", head=icon),
+        case("mixed-favicon-in-body", icon),
         case("mixed-form", f"<form action={CONTENT}/><input name=q></form>", "content.mixed_active"),
         case("links-only", f"<a href={CONTENT}/>x</a>"),
     ]

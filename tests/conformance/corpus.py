@@ -87,8 +87,8 @@ def _write(directory: Path, cases: Sequence[Case], addresses: dict[str, str]) ->
         authorities.write(directory, case.name, case.leaf, case.host)
         page = directory / "pages" / case.name / "index.html"
         page.parent.mkdir(parents=True)
-        title = f"<!doctype html><meta charset=utf-8><title>{case.name}</title><h1>Welcome to {case.name}</h1>"
-        page.write_text(f"{title}{case.page}")
+        title = f"<!doctype html><meta charset=utf-8><title>{case.name}</title>"
+        page.write_text(f"{title}{case.head}<h1>Welcome to {case.name}</h1>{case.page}")
     authorities.write_files(directory)
     for name in ("shared", "parameters"):
         (directory / name).mkdir()

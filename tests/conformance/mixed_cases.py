@@ -25,6 +25,14 @@ def _case(name: str, html: str, reason: str = "", policy: str = "", sheet: str =
     return MixedCase(name, html.replace("{}", URL), policy, sheet.replace("{}", URL), reason)
 
 
+_API = f"http://{INSECURE}/api"
+_GIF = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
+_ICON = "Chromium blocks it; the catalogue counts every image as passive, whose impact tells it"
+_AFTER_LOAD = "it fires only where a file loads, or does not; which it is only a browser can tell"
+_RUN = "what a script makes of it while it runs only a browser can tell"
+_OTHER_PROCESS = "a sandboxed frame is a process of its own, whose requests the comparison does not see"
+_SCANNED = "Chromium looks ahead for what it may need and asks for it, but uses it nowhere: the page lacks nothing"
+_MAYBE = "which device, which media, how far a visitor scrolls and what is played only a browser can tell"
 _LINK = "<link rel=stylesheet href=sheet.css><p class=a>x</p>"
 _PASSIVE_SRCSET = "Chromium blocks it; the catalogue counts every image as passive, whose impact tells it"
 
@@ -63,6 +71,91 @@ CASES: tuple[MixedCase, ...] = (
     _case("new Image", "<script>new Image().src = '{}'</script>"),
     _case("prefetch", "<link rel=prefetch href={}>", "a prefetch that is blocked changes nothing on the page"),
     _case("link", "<a href={}>x</a>"),
+    _case("icon", "<link rel=icon href={}>", _ICON),
+    _case("shortcut icon", "<link rel='shortcut icon' href={}>", _ICON),
+    _case("icon in the body", "<p>x<link rel=icon href={}>"),
+    _case("icon with media", "<link rel=icon media='(prefers-color-scheme: dark)' href={}>", _MAYBE),
+    _case("touch icon", "<link rel=apple-touch-icon href={}><link rel=mask-icon href={}>"),
+    _case("disabled stylesheet", "<link rel=stylesheet disabled href={}>"),
+    _case("stylesheet of another type", "<link rel=stylesheet type=text/less href={}>"),
+    _case("stylesheet's type in upper case", "<link rel=stylesheet type='TEXT/CSS; charset=utf-8' href={}>"),
+    _case("stylesheet for print", "<link rel=stylesheet media=print href={}>"),
+    _case("style of another type", "<style type=text/x>b { background: url({}) }</style><b>x</b>"),
+    _case("style of another type: @import", "<style type=text/x>@import '{}';</style>", _SCANNED),
+    _case("style's type with a parameter", "<style type='text/css;a=b'>b { background: url({}) }</style><b>x</b>"),
+    _case("style's type in upper case", "<style type=TEXT/CSS>b { background: url({}) }</style><b>x</b>"),
+    _case("script in another language", "<script language=vbscript src={}></script>"),
+    _case("srcdoc: script", '<iframe srcdoc="<script src={}></script>"></iframe>'),
+    _case("srcdoc: escaped script", '<iframe srcdoc="&lt;script src={}>&lt;/script>"></iframe>'),
+    _case("srcdoc: image", '<iframe srcdoc="<img src={}>"></iframe>'),
+    _case("srcdoc: form", '<iframe srcdoc="<form action={}></form>"></iframe>'),
+    _case("srcdoc: icon", '<iframe srcdoc="<link rel=icon href={}>"></iframe>'),
+    _case("srcdoc: comment", '<iframe srcdoc="<!--<script src={}></script>-->"></iframe>'),
+    _case("srcdoc within srcdoc", "<iframe srcdoc=\"<iframe srcdoc='<script src={}></script>'></iframe>\"></iframe>"),
+    _case("srcdoc with src", "<iframe src={} srcdoc=x></iframe>"),
+    _case("srcdoc under a base", f"<base href=http://{INSECURE}/><iframe srcdoc='<script src=x></script>'></iframe>"),
+    _case(
+        "srcdoc upgraded by its page",
+        f"<meta http-equiv=Content-Security-Policy content={_UPGRADE}>"
+        "<iframe srcdoc='<script src={}></script>'></iframe>",
+    ),
+    _case("srcdoc, sandboxed: image", '<iframe sandbox srcdoc="<img src={}>"></iframe>', _OTHER_PROCESS),
+    _case("srcdoc, same origin: image", '<iframe sandbox=allow-same-origin srcdoc="<img src={}>"></iframe>'),
+    _case(
+        "srcdoc without scripts: script",
+        '<iframe sandbox=allow-same-origin srcdoc="<script src={}></script>"></iframe>',
+        _SCANNED,
+    ),
+    _case("body onload", "<body onload=\"fetch('{}').catch(() => 0)\">"),
+    _case("iframe onload", "<iframe onload=\"fetch('{}').catch(() => 0)\"></iframe>"),
+    _case("svg onload", "<svg onload=\"fetch('{}').catch(() => 0)\"></svg>"),
+    _case("div onload", "<div onload=\"fetch('{}').catch(() => 0)\"></div>"),
+    _case("onclick", "<b onclick=\"fetch('{}').catch(() => 0)\">x</b>"),
+    _case("img onerror, fails", "<img src=data:, onerror=\"fetch('{}').catch(() => 0)\">", _AFTER_LOAD),
+    _case("img onerror, loads", f"<img src={_GIF} onerror=\"fetch('{{}}').catch(() => 0)\">"),
+    _case("document.write", "<script>document.write('<script src={}><\\/script>')</script>"),
+    _case("document.write in parts", "<script>var a;\ndocument.write('<scr' + 'ipt src={}></scr' + 'ipt>')</script>"),
+    _case("document.write, conditional", "<script>window.document || document.write('<img src={}>')</script>"),
+    _case("document.write in a block", "<script>if (!document) { document.write('<img src={}>') }</script>"),
+    _case(
+        "document.write in a function",
+        "<script>(function () { document.write('<img src={}>') })()</script>",
+        _RUN,
+    ),
+    _case("innerHTML", "<p id=a><script>document.getElementById('a').innerHTML = '<img src={}>'</script>", _RUN),
+    _case("script in an address", "<iframe src=\"javascript:fetch('{}')\"></iframe>", _RUN),
+    _case("use in SVG", "<svg><use href={}#a /></svg>"),
+    _case(
+        "presentation attribute in SVG",
+        "<svg><rect width=9 height=9 fill='url({}#a)' /></svg>",
+        "attributes that style SVG are not read: what they name stands in the same page",
+    ),
+    _case("constant", f"<script>const API = '{_API}'; fetch(API).catch(() => 0)</script>"),
+    _case("constant and more", f"<script>var API = '{_API}'\nfetch(API + '/x').catch(() => 0)</script>"),
+    _case(
+        "constant in a template",
+        f"<script>let a = '{_API}'; const f = () => fetch(`${{a}}/x`).catch(() => 0); f()</script>",
+    ),
+    _case("constant, assigned anew", f"<script>let a = '{_API}'; a = '/x'; fetch(a)</script>"),
+    _case("constant behind a parameter", f"<script>const a = '{_API}'; (function (a) {{ fetch(a) }})('/x')</script>"),
+    _case("constant of another script", f"<script>const a = '{_API}'</script><script>fetch(a)</script>", _RUN),
+    _case("constant by a detour", f"<script>const a = '{_API}', b = a; fetch(b).catch(() => 0)</script>", _RUN),
+    _case("subtitles", "<video controls crossorigin src=/x.mp4><track default src={}></video>"),
+    _case("subtitles without crossorigin", "<video controls src=/x.mp4><track default src={}></video>"),
+    _case("subtitles that nobody chose", "<video controls crossorigin src=/x.mp4><track src={}></video>"),
+    _case("srcset for other screens", "<img src=/y.png srcset='{} 2x'>", _MAYBE),
+    _case("video that nobody plays", "<video preload=none src={}></video>", _MAYBE),
+    _case("iframe far below", "<p style='height: 99999px'></p><iframe loading=lazy src={}></iframe>", _MAYBE),
+    _case(
+        "form of a dialog",
+        "<form method=dialog action={}></form>",
+        "Chromium warns of the address, but what is typed into a dialog is sent nowhere",
+    ),
+    _case(
+        "form's button",
+        "<form><button formaction={}>x</button></form>",
+        "Chromium warns when the form is sent, which the comparison does not do",
+    ),
     _case("canonical", "<link rel=canonical href={}>"),
     _case("feed", "<link rel=alternate type=application/rss+xml href={}>"),
     _case("Open Graph", "<meta property=og:image content={}>"),

@@ -1,6 +1,8 @@
 """The lab is what it claims: dig, curl and OpenSSL see each site as it is described, and nothing gets out."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 
 import pytest
@@ -23,6 +25,16 @@ def test_each_site_is_named_once() -> None:
     assert len(set(names)) == len(names)
     assert all(scenario.code for scenario in BROKEN)
     assert not any(scenario.code for scenario in HEALTHY)
+
+
+@pytest.mark.parametrize("word", ["--help", "-h"])
+def test_help_starts_no_lab(word: str) -> None:
+    """It says how commands are run, and is not taken for one."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.lab", word], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "python -m tests.lab dig shop.test" in done.stdout
 
 
 def test_nothing_gets_out(lab: Lab) -> None:

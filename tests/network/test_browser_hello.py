@@ -144,6 +144,13 @@ def test_answers_that_break_the_grammar() -> None:
     assert read_answer(record(22, 0x0303, message(2, whole) + message(14, b""))) == Answer()
 
 
+def test_a_hello_is_longer_than_a_packet() -> None:
+    """As those of browsers with a hybrid key share are; what cannot take that fails for them too."""
+    hello = client_hello("example.com")
+    assert 1_400 < len(hello) < 2_000
+    assert b"\x11\xec" + (1216).to_bytes(2) in hello
+
+
 def test_every_hello_is_another() -> None:
     """Nothing of it repeats that could let servers resume."""
     assert client_hello("example.com") != client_hello("example.com")

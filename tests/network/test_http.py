@@ -8,9 +8,11 @@ import time
 import zlib
 
 import pytest
+from padlock.evidence import Exchange, Failure
 from padlock.network import http, limits
 from padlock.network.connection import connect
 from padlock.network.http import Response, get
+from padlock.rules._answers import broken_head
 
 from tests.servers import (
     LOOPBACK,
@@ -233,6 +235,25 @@ async def test_control_characters_in_a_location_are_shown(octet: bytes) -> None:
     assert seen.status == 301
     assert seen.all("location") == (f"https://example.com/{octet.decode()}x",)
     assert failed(seen)[0] == "protocol_error"
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        (b"X Y: b\r\n", "illegal header line"),
+        (b"no colon\r\n", "illegal header line"),
+        (b"Content-Length: 1\r\nContent-Length: 2\r\n", "conflicting Content-Length"),
+        (b"A: b\0c\r\n", "a NUL octet"),
+    ],
+)
+async def test_of_a_broken_head_the_readable_headers_are_kept(lines: bytes, why: str) -> None:
+    """Status and headers stand beside the failure, which says that it is the head's; nothing of the body does."""
+    seen = await ask(sends(OK + b"Server: nginx\r\n" + lines + b"Strict-Transport-Security: a\r\n\r\nX-Body: b\r\n"))
+    assert (seen.status, seen.body, seen.all("x-body")) == (200, b"", ())
+    assert (seen.all("server"), seen.all("strict-transport-security")) == (("nginx",), ("a",))
+    assert failed(seen)[1].startswith(http.BROKEN_HEAD + why)
+    kept = Exchange("https://a/", "a", "192.0.2.1", "front", Failure("protocol_error", failed(seen)[1]), 200)
+    assert broken_head(kept) == failed(seen)[1]
 
 
 async def test_a_location_cut_by_a_line_feed_keeps_it() -> None:

@@ -110,6 +110,18 @@ def test_unreadable_alternative_names_are_malformed_beside_what_could_be_read() 
     assert seen.dns_names == ()
 
 
+@pytest.mark.parametrize("tag", [0x81, 0x82, 0x86])
+def test_names_beyond_ascii_are_malformed(tag: int) -> None:
+    """Chromium refuses a certificate with one such mail address, host name or URI; the others are still read."""
+    for text in ("bücher.example".encode(), b"b\xc3\xbc@example"):
+        entries = bytes([tag, len(text)]) + text + b"\x82\x09plain.com"
+        extension = x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, bytes([0x30, len(entries)]) + entries)
+        seen = parse(made(extensions=(extension,)))
+        assert "is not ASCII, which browsers refuse" in seen.malformed
+        assert "plain.com" in seen.dns_names
+    assert parse(made(x509.DNSName("xn--bcher-kva.example"))).malformed == ""
+
+
 def test_where_revocations_are_published() -> None:
     """The lists' URLs are kept, at most four; names of another kind are not."""
     urls = [x509.UniformResourceIdentifier(f"http://ca.example/{number}.crl") for number in range(6)]

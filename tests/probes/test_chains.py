@@ -150,6 +150,50 @@ async def test_a_loop_for_the_checker_alone_is_an_answer() -> None:
     assert "User-Agent" in seen.detail
 
 
+@pytest.mark.parametrize("agent", ["Padlock", "Mozilla"])
+async def test_a_loop_without_a_language_is_an_answer(agent: str) -> None:
+    """A site that picks its language by the browser's, and goes round where none is named."""
+
+    def site(request: Request) -> bytes:
+        language = request.headers.get("accept-language", "")
+        wanted = language == "en" and agent in request.headers.get("user-agent", "")
+        return reply(200, "welcome") if wanted else redirect("/", 302)
+
+    seen = chain(await gathered(site, {}), "https://example.com/")
+    assert (seen.end, [hop.status for hop in seen.hops]) == ("answer", [200])
+    assert "only with a browser's User-Agent and Accept-Language" in seen.detail
+
+
+async def test_a_loop_whatever_a_browser_sends() -> None:
+    """Four walks that all go round: visitors go round, too."""
+    languages: list[str] = []
+
+    def site(request: Request) -> bytes:
+        languages.append(request.headers.get("accept-language", ""))
+        return redirect("/", 302)
+
+    seen = chain(await gathered(site, {}), "https://example.com/")
+    assert (seen.end, seen.confirmed, seen.detail.startswith("it comes back")) == ("loop", True, True)
+    assert "en" in languages
+
+
+async def test_a_loop_of_cookies_without_a_language_is_none() -> None:
+    """The cookie says that no language was named; browsers name one and get through."""
+
+    def site(request: Request) -> bytes:
+        if request.headers.get("accept-language"):
+            return reply(200, "welcome")
+        if request.path == "/":
+            return redirect("/pick/", 302, ("Set-Cookie", "lang=none; Path=/"))
+        return redirect("/", 302) if "lang=none" in request.headers.get("cookie", "") else reply(200, "pick")
+
+    ports = free_port(), free_port()
+    upgrade = pages(lambda request: redirect(f"https://example.com:{ports[1]}{request.path}"))
+    async with stage(pages(site), upgrade, listen_on=ports) as lab:
+        seen = chain(await lab.gather(), "http://example.com/")
+    assert (seen.end, seen.detail) == ("answer", "")
+
+
 async def test_a_loop_that_cookies_make() -> None:
     """A language is set by cookie on one page and refused on the other: only browsers, which send it, go round."""
 

@@ -76,6 +76,13 @@ async def test_redirects_that_authorities_do_not_follow(answer: bytes, detail: s
     assert detail in seen.detail
 
 
+async def test_a_way_that_comes_back_to_itself() -> None:
+    """The reason says so in the same words every time: the token in it differs from run to run."""
+    async with stage(SHOP, pages(lambda request: redirect(request.path))) as lab:
+        seen = way(await lab.gather())
+    assert seen.detail == f"it comes back to http://{lab.http}/.well-known/acme-challenge/<token>"
+
+
 async def test_at_most_ten_redirects() -> None:
     """As many as Boulder follows."""
 

@@ -52,6 +52,18 @@ async def test_everything_is_asked_of_every_address() -> None:
     assert not evidence.incomplete
 
 
+async def test_a_tab_in_a_header_stays_white_space() -> None:
+    """Rules read it as such; other control characters, and a tab in a Location, are escaped."""
+    got = await front(
+        pages({"/": reply(302, "", ("Set-Cookie", "session=1;\tsecure"), ("Location", "/a\tb"), ("X", "\x85"))})
+    )
+    assert (got.header("set-cookie"), got.header("location"), got.header("x")) == (
+        "session=1;\tsecure",
+        "/a\\tb",
+        "\\x85",
+    )
+
+
 async def test_an_exchange_keeps_what_rules_read() -> None:
     """Status, headers, the beginning of the body, its digest and size, the title, and the phases' times."""
     got = await front(pages({"/": reply(200, SHOP, ("Server", "nginx"))}))

@@ -126,6 +126,57 @@ def test_a_leaf_that_is_not_for_web_servers_is_invalid() -> None:
     assert verify([BELOW.leaf(web), BELOW.der], TRUSTED).status == "trusted"
 
 
+def below(name: str, *extensions: x509.ExtensionType, key: ec.EllipticCurvePrivateKey | None = None) -> Issuer:
+    """Return an intermediate with extensions."""
+    made = Issuer(name, ROOT, key)
+    made.certificate = ROOT.sign(made.name, made.key, *extensions, ca=True)
+    return made
+
+
+CLIENTS = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+
+
+@pytest.mark.parametrize(
+    ("purposes", "status"),
+    [
+        ([ExtendedKeyUsageOID.CLIENT_AUTH], "invalid"),
+        ([ExtendedKeyUsageOID.CODE_SIGNING], "invalid"),
+        ([x509.ObjectIdentifier("2.16.840.1.113730.4.1")], "invalid"),
+        ([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH], "trusted"),
+        ([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE], "trusted"),
+    ],
+)
+def test_an_intermediate_s_extended_key_usage_limits_it(purposes: list[x509.ObjectIdentifier], status: str) -> None:
+    """As Chromium 156 judges each: server gated cryptography is no purpose any more, any purpose is one."""
+    between = below("Limited", x509.ExtendedKeyUsage(purposes))
+    seen = verify([between.leaf(), between.der], TRUSTED)
+    assert seen.status == status
+    assert ("intermediate CN=Limited" in seen.detail) == (status == "invalid")
+
+
+def test_another_path_beside_an_unfit_intermediate_is_trusted() -> None:
+    """Two certificates of one issuer: clients find the one that may."""
+    limited = below("Twice", CLIENTS)
+    free = below("Twice", key=limited.key)
+    for sent in ([limited.der, free.der], [free.der, limited.der]):
+        assert verify([limited.leaf(), *sent], TRUSTED).status == "trusted"
+
+
+def test_the_extended_key_usage_of_a_trust_anchor_says_nothing() -> None:
+    """A declared intermediate, or a root, is trusted for what it was declared for."""
+    limited = below("Declared", CLIENTS)
+    trusted = anchors(NOW, private_ca=limited.pem)
+    assert verify([limited.leaf(), limited.der], trusted).status == "trusted"
+
+
+def test_an_unfit_intermediate_above_another_is_found() -> None:
+    """Every certificate between leaf and anchor counts, and none that is not on the path."""
+    limited = below("Upper", CLIENTS)
+    lower = Issuer("Lower", limited)
+    assert verify([lower.leaf(), lower.der, limited.der], TRUSTED).status == "invalid"
+    assert verify([BELOW.leaf(), BELOW.der, limited.der], TRUSTED).status == "trusted"
+
+
 def usage(*allowed: str) -> x509.KeyUsage:
     """Return a key usage."""
     every = "digital_signature content_commitment key_encipherment data_encipherment key_agreement key_cert_sign"

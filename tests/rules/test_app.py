@@ -14,6 +14,7 @@ from tests.evidence_builder import (
     exchange,
     fires,
     healthy,
+    outcomes,
     report,
     silent,
     unassessed,
@@ -102,6 +103,43 @@ def test_error(status: int) -> None:
 def test_no_error(status: int) -> None:
     """Any other status is the app's own choice for its front page."""
     silent("app.error", with_exchange(healthy(), HTTPS, status=status))
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(401, "answers 401; declare"), (403, "may be blocked"), (404, "answers 404; declare"), (429, "may be blocked")],
+)
+def test_front_pages_that_show_nothing(status: int, reason: str) -> None:
+    """Where no host has a page at `/` and nothing is declared, whether site and app work is open, and no finding."""
+    seen = with_exchange(healthy(), HTTPS, status=status)
+    assert reason in unassessed("app.unhealthy", seen)
+    assert reason in unassessed("server.unexpected_content", seen)
+    steps = {row.step: row for row in report(seen).checklist}
+    assert (steps[12].status, steps[13].status) == ("unknown", "unknown")
+    (response,) = [one for one in report(seen).results if one.title == "successful response over HTTPS"]
+    assert response.status == "unknown"
+    assert reason in response.reason
+    assert [code for code in codes(seen) if code.startswith(("app.", "server."))] == []
+
+
+@pytest.mark.parametrize("declaration", [{"expect": {"status": 404}}, {"health": "/health"}])
+def test_front_page_that_is_absent_on_purpose(declaration: dict[str, Any]) -> None:
+    """An API declares what to look at instead, and its steps pass."""
+    answers = (
+        exchange(HEALTH, purpose="health", body="ok"),
+        exchange(WWW_HEALTH, purpose="health", status=301, headers=(("location", HEALTH),)),
+    )
+    seen = with_exchanges(healthy({"name": "example.com", **declaration}), *answers)
+    seen = with_exchange(seen, HTTPS, status=404)
+    steps = {row.step: row.status for row in report(seen).checklist}
+    assert (steps[12], steps[13]) == ("pass", "pass")
+
+
+def test_one_host_that_shows_a_page() -> None:
+    """A host of several need not have one."""
+    seen = with_exchange(with_exchange(healthy(), HTTPS, status=404), WWW, status=200, headers=())
+    steps = {row.step: row.status for row in report(seen).checklist}
+    assert (steps[12], steps[13]) == ("pass", "pass")
 
 
 def test_error_at_the_end_of_redirects() -> None:
@@ -257,3 +295,61 @@ def test_health_path_that_was_not_asked() -> None:
     assert (
         unassessed("app.unhealthy", change(declared, incomplete="the deadline ended it")) == "the deadline ended it"
     )
+
+
+_HEAD = "its head breaks HTTP: "
+_LENGTHS, _LINE, _NUL = "conflicting Content-Length headers", "illegal header line: b'X Y: b'", "a NUL octet"
+
+
+def broken(why: str, *headers: tuple[str, str], alpn: str = "http/1.1") -> ev.Evidence:
+    """Return a site whose front page has a head that was not accepted, seen twice."""
+    seen = with_handshakes(healthy(), "example.com", alpn=alpn)
+    failure = ev.Failure("protocol_error", _HEAD + why)
+    return with_exchange(seen, HTTPS, headers=headers, body="", title="", failure=failure, confirmed=True)
+
+
+@pytest.mark.parametrize(
+    ("why", "headers", "alpn"),
+    [
+        (_LENGTHS, (), "http/1.1"),
+        (_NUL, (), "http/1.1"),
+        (_NUL, (), "h2"),
+        (_LINE, (("server", "nginx/1.26.3"),), "h2"),
+    ],
+)
+def test_a_head_that_browsers_refuse(why: str, headers: tuple[tuple[str, str], ...], alpn: str) -> None:
+    """As Chromium 156 shows each: an error page, although a status came."""
+    seen = broken(why, *headers, alpn=alpn)
+    finding = fires("app.error", seen)
+    assert finding.observed.startswith(f"browsers refuse the answer of {HTTPS}: {_HEAD}{why}")
+    unassessed("app.error", with_exchange(seen, HTTPS, confirmed=False))
+
+
+@pytest.mark.parametrize(
+    ("why", "headers", "alpn"),
+    [
+        (_LENGTHS, (("transfer-encoding", "chunked"),), "http/1.1"),
+        (_LENGTHS, (), "h2"),
+        (_LENGTHS, (), ""),
+        (_LINE, (("server", "nginx"),), "http/1.1"),
+        (_LINE, (("server", "Apache"),), "h2"),
+        ("bad Content-Length", (), "http/1.1"),
+    ],
+)
+def test_a_head_that_browsers_may_take_is_not_assessed(
+    why: str, headers: tuple[tuple[str, str], ...], alpn: str
+) -> None:
+    """Browsers open it, or it is not known what they get: neither a fault nor a page, nor a missing header."""
+    seen = broken(why, *headers, alpn=alpn)
+    assert why in unassessed("app.error", seen)
+    for code in ("app.bad_gateway", "server.default_site", "hsts.missing", "hsts.invalid"):
+        assert why in unassessed(code, seen)
+    assert "no answer of example.com was read" in str(outcomes("hsts.missing", seen))
+
+
+def test_a_health_path_with_a_head_that_browsers_refuse() -> None:
+    """Programs that watch it refuse it as well."""
+    failure = ev.Failure("protocol_error", _HEAD + _LENGTHS)
+    seen = with_health(answer={"failure": failure, "confirmed": True, "body": ""})
+    seen = with_handshakes(seen, "example.com", alpn="http/1.1")
+    assert "browsers refuse" in fires("app.unhealthy", seen).observed

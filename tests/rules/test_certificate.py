@@ -205,10 +205,11 @@ def test_name_mismatch(names: tuple[str, ...]) -> None:
         ("EXAMPLE.com", "WWW.Example.COM"),
         ("example.com", "*.example.com"),
         ("*.example.com", "example.com", "x"),
+        ("example.com.", "*.example.com."),
     ],
 )
 def test_names_match(names: tuple[str, ...]) -> None:
-    """Exact names in any case, and a wildcard for one label, cover."""
+    """Exact names in any case, and a wildcard for one label, cover; a trailing dot is left out, as browsers do."""
     silent("certificate.name_mismatch", with_leaf(healthy(), dns_names=names))
 
 

@@ -104,12 +104,29 @@ def test_nameservers_of_a_pool_that_public_resolvers_know_too() -> None:
     assert fires("dns.nameservers_disagree", stale).severity is Severity.ERROR
 
 
+def test_nameservers_that_rotate_to_an_undeclared_address() -> None:
+    """What the site declares is the measure, however the answers come about."""
+    odd = answers(NS2, host=APEX, **STALE_RECORD)
+    rotating = with_zone(healthy(), answers=odd, second_look=(*odd, *answers(NS1, host=APEX, **STALE_RECORD), *odd))
+    declared = change(rotating, site=healthy({"name": APEX, "addresses": [ADDRESS]}).site)
+    assert f"{STALE} is not declared" in fires("dns.nameservers_disagree", declared).observed
+    meant = change(rotating, site=healthy({"name": APEX, "addresses": [ADDRESS, STALE]}).site)
+    assert fires("dns.nameservers_disagree", meant).severity is Severity.NOTICE
+    target = change(rotating, site=healthy({"name": APEX, "addresses": ["edge.example.net"]}).site)
+    assert fires("dns.nameservers_disagree", target).severity is Severity.NOTICE
+
+
 NS3, EDGES = "ns3.example.net", ("13.32.9.1", "13.32.9.2")
 SAME, OLDER = {"198.41.0.4": 7, "198.41.0.5": 7}, {"198.41.0.4": 7, "198.41.0.5": 6}
 
 
 def lasting(
-    *records: tuple[str, ...], host: str = APEX, names: tuple[str, ...] = (NS1, NS2, NS3), **fields: Any
+    *records: tuple[str, ...],
+    host: str = APEX,
+    names: tuple[str, ...] = (NS1, NS2, NS3),
+    ttls: tuple[int, ...] = (300, 300, 300),
+    declared: tuple[str, ...] = (),
+    **fields: Any,
 ) -> ev.Evidence:
     """Return the evidence of servers that keep to their own A records of a host, one tuple each, and nobody else."""
     said = tuple(
@@ -117,12 +134,13 @@ def lasting(
             name,
             f"198.41.0.{number}",
             host,
-            lookup(host, "A", *addresses, authoritative=True, status="ok" if addresses else "nodata"),
+            lookup(host, "A", *addresses, authoritative=True, status="ok" if addresses else "nodata", ttl=ttl),
             lookup(host, "AAAA", authoritative=True, status="nodata"),
         )
-        for number, (name, addresses) in enumerate(zip(names, records, strict=False), start=4)
+        for number, (name, addresses, ttl) in enumerate(zip(names, records, ttls, strict=False), start=4)
     )
-    made = with_zone(healthy(), answers=said, second_look=said, nameservers=names[: len(records)], **fields)
+    site = healthy({"name": APEX, **({"addresses": list(declared)} if declared else {})})
+    made = with_zone(site, answers=said, second_look=said, nameservers=names[: len(records)], **fields)
     assert made.dns
     return change(made, dns=change(made.dns, public=()))
 
@@ -130,11 +148,16 @@ def lasting(
 @pytest.mark.parametrize(
     ("evidence", "told"),
     [
-        (lasting((ADDRESS,), (STALE,), serials=SAME), "the same version of the zone (serial 7)"),
+        (lasting((ADDRESS,), (STALE,), serials=SAME, ttls=(60, 60)), "the same version of the zone (serial 7)"),
+        (
+            lasting((ADDRESS, EDGES[0]), (ADDRESS, EDGES[1]), serials=SAME, ttls=(60, 60)),
+            "the same version of the zone",
+        ),
+        (lasting((ADDRESS,), (STALE,), serials=SAME, ttls=(60, 60), declared=(ADDRESS, STALE)), "the same version"),
         (lasting((ADDRESS,), (STALE,), ("13.32.9.3",)), "more than two kinds"),
         (lasting((ADDRESS, STALE), EDGES, serials=OLDER), "several addresses of its own"),
     ],
-    ids=["one version", "three answers", "a pool each"],
+    ids=["one version", "a pool in part", "declared", "three answers", "a pool each"],
 )
 def test_nameservers_that_flatten_an_alias_and_keep_to_it(evidence: ev.Evidence, told: str) -> None:
     """Where an alias at the apex, resolved by each server for itself, may explain the answers, they are a notice."""
@@ -156,6 +179,18 @@ def test_nameservers_that_flatten_an_alias_and_keep_to_it(evidence: ev.Evidence,
         (lasting((ADDRESS,), (), serials=SAME), "was it raised"),
         (lasting((ADDRESS,), (STALE,), names=("ns1.example.com", NS2), serials=SAME), "7 at all of them"),
         (lasting((ADDRESS,), (STALE,), host=WWW, serials=SAME), "was it raised"),
+        (lasting((ADDRESS,), (STALE,), serials=SAME), "was it raised"),
+        (lasting((ADDRESS,), (STALE,), serials=SAME, ttls=(60, 3600)), "was it raised"),
+        (lasting((ADDRESS, STALE), EDGES, serials=SAME, ttls=(3600, 3600)), "was it raised"),
+        (lasting((ADDRESS,), (ADDRESS, STALE), serials=SAME, ttls=(60, 60)), "was it raised"),
+        (
+            lasting((ADDRESS,), (STALE,), serials=SAME, ttls=(60, 60), declared=(ADDRESS,)),
+            f"{STALE} is not declared; the zone's serial is 7 at all of them",
+        ),
+        (
+            lasting((ADDRESS,), (STALE,), ("13.32.9.3",), ttls=(60, 60, 60), declared=("93.184.215.0/24",)),
+            f"13.32.9.3 and {STALE} are not declared",
+        ),
     ],
     ids=[
         "older copy",
@@ -165,10 +200,16 @@ def test_nameservers_that_flatten_an_alias_and_keep_to_it(evidence: ev.Evidence,
         "no record",
         "zone by hand",
         "below the apex",
+        "forgotten serial",
+        "forgotten serial, other TTL",
+        "long TTL",
+        "one more",
+        "undeclared",
+        "undeclared pool",
     ],
 )
 def test_nameservers_with_an_old_copy_of_the_zone(evidence: ev.Evidence, told: str) -> None:
-    """An older serial, or answers that no alias at the apex explains, stay an error; the versions are told."""
+    """An older serial, or answers that no alias at the apex explains or excuses, are an error with the versions."""
     finding = fires("dns.nameservers_disagree", evidence)
     assert finding.severity is Severity.ERROR
     assert told in finding.observed

@@ -197,6 +197,7 @@ def test_session_cookie_in_the_open(cookie: str) -> None:
     assert "abc" not in finding.observed
     silent("proxy.insecure_cookie", with_cookies(cookie + "; Secure"))
     silent("proxy.insecure_cookie", with_cookies(cookie + ";SECURE"))
+    silent("proxy.insecure_cookie", with_cookies(cookie + "\t;\tsecure"))
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_answers_that_a_challenge_meets_too(status: int) -> None:
     """Access rules, errors and redirects without a target, although the front page is well."""
     found = fires("renewal.challenge_unreachable", answered(status))
     assert f"answers {status}" in found.observed
-    assert "token" not in found.observed
+    assert f"http://example.com/.well-known/acme-challenge/<token> answers {status}" in found.observed
     assert ".well-known/acme-challenge/" in found.remediation
 
 
@@ -80,6 +80,16 @@ def test_a_redirect_that_authorities_do_not_follow() -> None:
         "renewal.challenge_unreachable", ways(healthy(), end="not_followed", detail="status 303 is not followed")
     )
     assert "303" in found.observed
+
+
+def test_the_token_is_not_told() -> None:
+    """It differs from run to run, wherever in the path the way ends."""
+    url, end = f"http://example.com/{PATH}".replace("token", "Zr9-x_1"), "http://example.com/verify/Zr9-x_1/"
+    hops = (ev.Hop(url, 301, end, ADDRESS), ev.Hop(end, 403, None, ADDRESS))
+    answer = ev.Exchange(end, "example.com", ADDRESS, "challenge", status=403)
+    found = fires(CODE, ways(healthy(), url=url, hops=hops, answer=answer))
+    assert "http://example.com/verify/<token>/ answers 403" in found.observed
+    assert "Zr9-x_1" not in found.observed
 
 
 def test_no_answer_on_this_path_alone() -> None:
@@ -142,6 +152,18 @@ def test_a_redirect_loop_of_the_whole_site_is_not_told_twice() -> None:
     lost = ways(seen, "example.com", end="not_followed", detail="it comes back")
     assert CODE not in codes(lost)
     assert "end nowhere either" in unassessed(CODE, lost)
+
+
+def test_a_redirect_loop_for_those_who_are_no_browser() -> None:
+    """Visitors get in; whether an authority does, which sends other headers again, nobody can know from here."""
+    seen = healthy()
+    assert seen.http
+    told = "only with a browser's User-Agent; without, it loops"
+    picky = tuple(
+        change(each, detail=told) if each.start == "http://example.com/" else each for each in seen.http.chains
+    )
+    lost = ways(change(seen, http=change(seen.http, chains=picky)), end="not_followed", detail="it comes back")
+    assert "not known" in unassessed(CODE, ways(lost, "www.example.com", end="answer", detail=""))
 
 
 def test_a_client_certificate_hides_the_way() -> None:

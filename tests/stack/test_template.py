@@ -142,7 +142,7 @@ def test_environment_of_the_functions() -> None:
         "DispatchFunction": {"SITES_TABLE", "RESULTS_TABLE", "QUEUE_URL", "SITES"},
         "CheckFunction": {
             *("SITES_TABLE", "RESULTS_TABLE", "RETENTION_DAYS"),
-            *("ALLOWED_NETWORKS", "RESOLVERS", "CT_SEARCH_URL"),
+            *("ALLOWED_NETWORKS", "RESOLVERS", "PUBLIC_RESOLVERS", "CT_SEARCH_URL"),
         },
         "NotifyFunction": {"RESULTS_TABLE", "TOPIC_ARN"},
         "AuditHostFunction": {"SITES_TABLE", "RESULTS_TABLE", "RETENTION_DAYS", "DOCUMENT"},
@@ -375,6 +375,11 @@ def test_parameters_are_explained() -> None:
         ("ScheduleExpression", ["rate(5 minutes)", "cron(0/10 * * * ? *)"], ["5 minutes", "rate(0 minutes)", ""]),
         ("AllowedNetworks", ["", "10.0.0.0/8", "10.0.0.0/8, fd00::/8"], ["10.0.0.1", "10.0.0.0/8;", "lan/8"]),
         ("Resolvers", ["", "1.1.1.1", "9.9.9.9:53, [2620:fe::fe]:53"], ["dns.example", "1.1.1.1;8.8.8.8"]),
+        (
+            "PublicResolvers",
+            ["", "none", " 1.1.1.1, [2620:fe::fe]:53 "],
+            ["dns.example", "none, 1.1.1.1", "1.1.1.1;"],
+        ),
         ("CertificateTransparency", ["", "https://crt.sh/"], ["crt.sh", "ftp://x", "https://a b"]),
         ("EndpointUrl", ["", "http://198.18.0.1:5000"], ["198.18.0.1", "ftp://x"]),
     ],

@@ -150,6 +150,14 @@ def _looking(parser: argparse.ArgumentParser) -> None:
         help="ask this resolver instead of the system's, without comparing it with public ones; may be repeated",
     )
     parser.add_argument(
+        "--public-resolver",
+        action="append",
+        default=[],
+        type=resolver,
+        metavar="IP[:PORT]",
+        help="compare with this resolver instead of 1.1.1.1, 8.8.8.8 and 9.9.9.9; may be repeated",
+    )
+    parser.add_argument(
         "--ct",
         type=url,
         metavar="URL",

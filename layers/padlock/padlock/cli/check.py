@@ -17,7 +17,7 @@ from padlock.cli import declarations, host_evidence
 from padlock.cli.output import FAULT, complain, exit_status, progress, show, show_json
 from padlock.evidence import Evidence, Host
 from padlock.findings import Report
-from padlock.network.vantage import PUBLIC_RESOLVERS, Vantage
+from padlock.network.vantage import Vantage, public_beside
 from padlock.site import Site
 
 AT_ONCE = 20
@@ -55,7 +55,7 @@ def look(
         complain(message)
     vantage = Vantage(
         resolvers=tuple(options.resolver),
-        public_resolvers=() if options.resolver else PUBLIC_RESOLVERS,
+        public_resolvers=tuple(options.public_resolver) or public_beside(options.resolver),
         networks=tuple(options.allow_network),
         ca_file=options.ca_file,
         services={"ct": options.ct} if options.ct else {},

@@ -149,6 +149,8 @@ class Certbot(msgspec.Struct, frozen=True):
     """None: the listing could not be had or read."""
     timers: tuple[RenewalTimer, ...] | None = None
     """Empty: none runs it; None: neither systemd nor cron could be asked."""
+    cron_runs: bool | None = None
+    """A cron daemon runs; None: that could not be seen."""
     dry_run: RenewalTest | None = None
     """None: it was not asked for."""
     reload_hook: bool | None = None

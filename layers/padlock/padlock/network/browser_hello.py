@@ -1,7 +1,8 @@
 """The ClientHello of a browser, written by hand, and whether a server has anything for it (RFC 8446, RFC 5246).
 
 OpenSSL's own offer knows more than browsers do: finite-field Diffie-Hellman, CBC with SHA-2, P-521, Ed25519. A server
-that lives on these alone works for programs and for no browser. What is offered here is what Chromium 156 offers;
+that lives on these alone works for programs and for no browser. Versions, suites, groups and signatures are those of
+Chromium 156, and the size is beyond one packet as there; its other extensions, their order and GREASE are not.
 Firefox and Safari offer little more. One flight each way shows it: no key is ever computed.
 """
 
@@ -35,8 +36,11 @@ SUITES: Mapping[int, str] = {
 _FORBIDDEN_BY_HTTP2 = (0xC013, 0xC014, 0x009C, 0x009D, 0x002F, 0x0035)
 """Those of SUITES that RFC 9113, appendix A names."""
 _SUITES_1_3 = (0x1301, 0x1302, 0x1303)
-_GROUPS = (29, 23, 24)
-"""x25519, secp256r1, secp384r1."""
+_HYBRID, _X25519 = 0x11EC, 29
+_GROUPS = (_HYBRID, _X25519, 23, 24)
+"""X25519MLKEM768, x25519, secp256r1, secp384r1."""
+_ML_KEM_KEY = 1184
+"""Octets of ML-KEM-768's public key; zeros are one (FIPS 203 section 7.2 checks only that coefficients are small)."""
 _SIGNATURES = (0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601)
 """ECDSA on P-256 and P-384, RSA with SHA-256 and longer in both paddings; not P-521, not EdDSA, not SHA-1."""
 _TELLING = ("handshake_failure", "insufficient_security")
@@ -133,7 +137,8 @@ def _extensions(server_name: str) -> bytes:
     protocols = extension(_ALPN, sized(sized(b"h2", 1) + sized(b"http/1.1", 1), 2))
     versions = extension(_SUPPORTED_VERSIONS, sized(b"\x03\x04\x03\x03", 1))
     # Any 32 octets are a public key of x25519 (RFC 7748 section 5).
-    share = extension(51, sized((29).to_bytes(2) + sized(os.urandom(32), 2), 2))
+    hybrid = _HYBRID.to_bytes(2) + sized(bytes(_ML_KEM_KEY) + os.urandom(32), 2)
+    share = extension(51, sized(hybrid + _X25519.to_bytes(2) + sized(os.urandom(32), 2), 2))
     # extended_master_secret, renegotiation_info, session_ticket, ec_point_formats, psk_key_exchange_modes
     usual = ((23, b""), (0xFF01, b"\x00"), (35, b""), (11, b"\x01\x00"), (45, b"\x01\x01"))
     others = b"".join(extension(kind, body) for kind, body in usual)

@@ -16,9 +16,11 @@ class NetworkFailure(Exception):
         self.detail = printable(detail)
 
 
-def printable(text: str, limit: int = 300) -> str:
-    """Return text from outside with everything but printable characters escaped, at most `limit` characters."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: limit + 1])
+def printable(text: str, limit: int = 300, keep: str = "") -> str:
+    """Return text from outside with all but printable characters and `keep` escaped, at most `limit` characters."""
+    shown = "".join(
+        c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text[: limit + 1]
+    )
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 

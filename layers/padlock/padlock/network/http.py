@@ -20,6 +20,9 @@ _ACCEPT = "text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8"
 _EVENTS_PER_BODY = 20_000
 """Pieces of one body that are parsed; chunks of one octet cost a thousand times their size."""
 _TLS_RECORDS = (0x15, 0x16)
+_STATUS = re.compile(rb"HTTP/1\.[01] ([1-9]\d\d)[ \r\n]")
+BROKEN_HEAD = "its head breaks HTTP: "
+"""Begins the detail of a failure where a head was not accepted, but had a status."""
 
 type Headers = tuple[tuple[str, str], ...]
 
@@ -166,13 +169,14 @@ def _is_reusable(parser: h11.Connection) -> bool:
 
 
 def _failed(wire: _Wire, failure: NetworkFailure) -> Response:
-    """Return what can be told of a head that never was: its status and Location, for a finding that shows them."""
-    raw = bytes(wire.head)
-    status = re.match(rb"HTTP/1\.[01] ([1-9]\d\d)[ \r\n]", raw)
-    locations = re.findall(rb"(?im)^location:[ \t]*([^\n]{0,4096}?)[ \t]*\r?$", raw[:65536])
+    """Return what can be told of a head that never was: its status and headers, for a finding that shows them."""
+    raw = bytes(wire.head[:65536])
+    status = _STATUS.match(raw) if failure.kind == "protocol_error" else None
+    head = re.split(rb"\n\r?\n", raw, maxsplit=1)[0]
+    fields = re.findall(rb"(?m)^([\w!#$%&'*+.^`|~-]+):[ \t]*([^\n]{0,4096}?)[ \t]*\r?$", head) if status else []
     return Response(
-        status=int(status[1]) if status and failure.kind == "protocol_error" else None,
-        headers=tuple(("location", _text(value)) for value in locations) if status else (),
+        status=int(status[1]) if status else None,
+        headers=tuple((name.lower().decode("ascii"), _text(value)) for name, value in fields),
         failure=failure,
         first_byte=wire.first_byte,
         seconds=time.perf_counter() - wire.began,
@@ -184,7 +188,8 @@ def _broken_head(raw: bytes, error: h11.ProtocolError) -> NetworkFailure:
         return NetworkFailure("protocol_error", f"tls record: {raw[:16].decode('latin-1')}")
     if not raw.startswith(b"HTTP/"):
         return NetworkFailure("protocol_error", f"not HTTP: {banner(raw)}")
-    return NetworkFailure("protocol_error", str(error))
+    why = "a NUL octet" if b"\0" in re.split(rb"\n\r?\n", raw, maxsplit=1)[0] else str(error)
+    return NetworkFailure("protocol_error", (BROKEN_HEAD if _STATUS.match(raw) else "") + why)
 
 
 def _headers(head: h11.Response, raw: bytes) -> Headers:

@@ -1,7 +1,7 @@
 """Where the checker looks from: its resolvers, trust anchors and what the operator allows."""
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -33,17 +33,29 @@ class Vantage(msgspec.Struct, frozen=True):
 def from_environment(environment: Mapping[str, str]) -> Vantage:
     """Return the vantage point of a deployed function, as its stack's parameters set it; ValueError for a wrong one.
 
-    Where the operator names resolvers of their own, public ones are not asked: such names need not exist outside.
+    Where the operator names resolvers of their own, public ones are not asked unless they are named too: such names
+    need not exist outside.
     """
     resolvers = tuple(endpoint(text) for text in _listed(environment.get("RESOLVERS", "")))
     search = environment.get("CT_SEARCH_URL", "").strip()
     return Vantage(
         resolvers=resolvers,
-        public_resolvers=() if resolvers else PUBLIC_RESOLVERS,
+        public_resolvers=_public(environment.get("PUBLIC_RESOLVERS", "").strip(), resolvers),
         networks=tuple(str(ipaddress.ip_network(text)) for text in _listed(environment.get("ALLOWED_NETWORKS", ""))),
         services={"ct": search} if search else {},
         region=environment.get("AWS_REGION", "local"),
     )
+
+
+def _public(text: str, resolvers: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
+    if text.lower() == "none":
+        return ()
+    return tuple(endpoint(entry) for entry in _listed(text)) or public_beside(resolvers)
+
+
+def public_beside(resolvers: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
+    """Return the public resolvers that are asked where none are named."""
+    return () if resolvers else PUBLIC_RESOLVERS
 
 
 def endpoint(text: str) -> Endpoint:

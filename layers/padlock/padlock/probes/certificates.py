@@ -125,7 +125,11 @@ def _names(certificate: x509.Certificate) -> tuple[list[str], list[str], str]:
     except _UNREADABLE as error:
         return [], [], f"subjectAltName: {_reason(error)}"
     addresses = [str(address) for address in names.get_values_for_type(x509.IPAddress)]
-    return names.get_values_for_type(x509.DNSName), addresses, ""
+    # IA5Strings all (RFC 5280 section 4.2.1.6); with one octet beyond ASCII browsers refuse the whole certificate.
+    texts = (x509.DNSName, x509.RFC822Name, x509.UniformResourceIdentifier)
+    foreign = [text for kind in texts for text in names.get_values_for_type(kind) if not text.isascii()]
+    flaw = f"subjectAltName: {printable(foreign[0], 100)} is not ASCII, which browsers refuse" if foreign else ""
+    return names.get_values_for_type(x509.DNSName), addresses, flaw
 
 
 def _common_name(subject: x509.Name) -> str:

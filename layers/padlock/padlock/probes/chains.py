@@ -1,8 +1,8 @@
 """Redirects as a browser follows them (checklist steps 7, 11 and 16; RFC 9110 section 15.4), each hop vetted anew.
 
-What was fetched anyway is not fetched again. A loop is tried again with the cookies that it sets, and then as a
-browser: some sites loop only without. Where the front page's redirects set cookies and yet end, they are tried with
-those too: browsers send them, and some sites loop only with.
+What was fetched anyway is not fetched again. A loop is tried again with the cookies that it sets, and then with a
+browser's headers: some sites loop only without. Where the front page's redirects set cookies and yet end, they are
+tried with those too: browsers send them, and some sites loop only with.
 """
 
 import asyncio
@@ -27,6 +27,13 @@ BROWSER = (
     + USER_AGENT,
 )
 """What a site sees that looks at the User-Agent for a browser; Padlock's own name stands in it."""
+LANGUAGE = ("Accept-Language", "en")
+"""Every browser names one; some sites send whoever does not round and round."""
+_CONDITIONS: tuple[tuple[str, Headers], ...] = (
+    ("the cookies that it sets", ()),
+    ("a browser's User-Agent", (BROWSER,)),
+    ("a browser's User-Agent and Accept-Language", (BROWSER, LANGUAGE)),
+)
 _ENDLESS = ("loop", "too_long")
 _ADDRESSES_TRIED = 3
 """Of a target, before it counts as unreachable."""
@@ -54,7 +61,7 @@ async def follow(run: Run, start: Url, purpose: Literal["front", "health", "deep
 
 async def _confirm_endless(run: Run, start: Url, chain: Chain) -> None:
     """Walk a loop again as browsers would, and record it as confirmed, or the way that ends."""
-    for conditions, headers in (("the cookies that it sets", ()), ("a browser's User-Agent", (BROWSER,))):
+    for conditions, headers in _CONDITIONS:
         hops: list[Hop] = []
         again = _chain(start, chain.purpose, hops, await _walk(run, start, hops, new_jar(), headers))
         if again.end == "answer":
@@ -66,10 +73,10 @@ async def _confirm_endless(run: Run, start: Url, chain: Chain) -> None:
 
 
 async def _try_with_cookies(run: Run, start: Url, purpose: Literal["front", "health", "deep"]) -> None:
-    """Walk again with cookies, and record a loop that they make, once a second walk shows it too."""
-    for _ in range(2):
+    """Walk again with cookies, and record a loop that they make, once a second walk, as a browser, shows it too."""
+    for headers in ((), (BROWSER, LANGUAGE)):
         hops: list[Hop] = []
-        again = _chain(start, purpose, hops, await _walk(run, start, hops, new_jar()))
+        again = _chain(start, purpose, hops, await _walk(run, start, hops, new_jar(), headers))
         if again.end not in _ENDLESS:
             return
     run.record_chain(msgspec.structs.replace(again, confirmed=True, detail="only with the cookies that it sets"))

@@ -22,6 +22,7 @@ type _Ahead = dict[tuple[str, str], asyncio.Task[Answer]]
 """URL and address → what was asked before it was known to be on the way."""
 
 PATH = "/.well-known/acme-challenge/"
+ANY_TOKEN = "<token>"  # noqa: S105 — the word that is said in place of the token, which differs from run to run
 FOLLOWED = (301, 302, 307, 308)
 """Boulder and its like take no other status for a redirect."""
 _REDIRECTS = (*FOLLOWED, 303)
@@ -61,6 +62,7 @@ def _keep(run: Run, challenge: Challenge) -> None:
 async def _walk(run: Run, start: Url, host: str, address: str, ahead: _Ahead, *, again: bool = False) -> Challenge:
     """Follow redirects from the start to an answer, a failure, or a redirect that is not followed."""
     hops: list[Hop] = []
+    token = start.target.removeprefix(PATH)
     way = Challenge(host, address, str(start), "failure")
     url, at = start, address
     for _ in range(REDIRECTS + 1):
@@ -77,7 +79,9 @@ async def _walk(run: Run, start: Url, host: str, address: str, ahead: _Ahead, *,
             url = _next(run, url, answer, hops)
             addresses = await run.addresses(url.host)
         except (Refused, Malformed) as reason:
-            return msgspec.structs.replace(way, end="not_followed", detail=printable(str(reason)))
+            return msgspec.structs.replace(
+                way, end="not_followed", detail=printable(str(reason).replace(token, ANY_TOKEN))
+            )
         if not addresses:
             nowhere = Failure("unreachable", f"{url.host} does not resolve")
             return msgspec.structs.replace(way, answer=None, failure=nowhere)

@@ -35,7 +35,7 @@ def new_jar() -> CookieJar:
 
 def keep(jar: CookieJar, url: Url, cookies: Iterable[str]) -> None:
     """Keep the Set-Cookie headers of an answer; those that no browser would keep are left out."""
-    usable = [cookie for cookie in cookies if len(cookie) <= _LONGEST and re.fullmatch(r"[ -~]+", cookie)]
+    usable = [cookie for cookie in cookies if len(cookie) <= _LONGEST and re.fullmatch(r"[\t -~]+", cookie)]
     answer = _Answer(usable[:_MOST])
     jar.extract_cookies(cast("HTTPResponse", answer), _request(url))
 

@@ -99,12 +99,12 @@ def _attributes(page: str, at: int) -> tuple[dict[str, str], int]:
                 return found, -1
             value, at = page[at:close], close + 1
         if name not in found:
-            found[name] = _undone(value)
+            found[name] = _undone(value, len(value) if name == "srcdoc" else _ENTITIES_READ)
 
 
-def _undone(value: str) -> str:
+def _undone(value: str, longest: int) -> str:
     """Undo character references."""
-    if "&" not in value or len(value) > _ENTITIES_READ:
+    if "&" not in value or len(value) > longest:
         return value
     try:
         return html.unescape(value)

@@ -17,7 +17,7 @@ import msgspec
 from padlock.evidence import Exchange, Failure, Purpose, SelfReference
 from padlock.network.connection import Connection
 from padlock.network.failure import NetworkFailure, printable
-from padlock.network.http import Headers, Response, get
+from padlock.network.http import BROKEN_HEAD, Headers, Response, get
 from padlock.network.limits import BODY_BYTES, BODY_KEPT, CHALLENGE_BYTES, HEADER_VALUE_KEPT, HEADERS_KEPT
 from padlock.probes import debugger
 from padlock.probes.run import CUT_OFF, Answer, Run, failure_of
@@ -277,6 +277,8 @@ async def _request(
 def _is_page(response: Response, url: Url, purpose: Purpose) -> bool:
     kind = next(iter(response.all("content-type")), "text/html").lower()
     wanted = url.scheme == "https" and purpose in ("front", "health", "hop")
+    if response.failure and response.failure.detail.startswith(BROKEN_HEAD):
+        return False  # it has no body here, whatever browsers make of it
     return wanted and response.status is not None and 200 <= response.status < 300 and "html" in kind
 
 
@@ -298,7 +300,7 @@ def _exchange(
         purpose,
         failure=failure_of(response.failure) if response.failure else None,
         status=response.status,
-        headers=tuple((n[:200], printable(v, HEADER_VALUE_KEPT)) for n, v in response.headers[:HEADERS_KEPT]),
+        headers=tuple((n[:200], _value(n, v)) for n, v in response.headers[:HEADERS_KEPT]),
         body=text[:BODY_KEPT].encode()[:BODY_KEPT].decode("utf-8", "ignore"),
         body_sha256=hashlib.sha256(response.body).hexdigest() if response.status else "",
         body_size=len(response.body),
@@ -308,6 +310,12 @@ def _exchange(
         self_references=_self_references(response, text) if purpose in ("front", "health", "deep", "hop") else (),
         seconds={phase: round(value, 4) for phase, value in seconds.items()},
     )
+
+
+def _value(name: str, value: str) -> str:
+    """Return a header's value as it is kept; a tab is white space there (RFC 9110 section 5.5), which rules skip."""
+    # Browsers drop a tab in a Location, which is no white space; chains show it escaped, too.
+    return printable(value, HEADER_VALUE_KEPT, keep="" if name == "location" else "\t")
 
 
 def _self_references(response: Response, text: str) -> tuple[SelfReference, ...]:

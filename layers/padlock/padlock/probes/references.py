@@ -1,20 +1,21 @@
 """What a page loads over plain HTTP, sorted as browsers treat it (W3C Mixed Content, section 3; checklist step 16).
 
 Links, canonical URLs, structured data and comments are no mixed content: nothing is loaded from them. Neither is what
-stays on the visitor's own machine, http://localhost and http://127.0.0.1 (Secure Contexts, section 3.1).
+stays on the visitor's own machine, http://localhost and http://127.0.0.1 (Secure Contexts, section 3.1). Markup in
+markup is read as well: an iframe's srcdoc, and what a script surely writes into the page.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from contextlib import contextmanager
 from urllib.parse import urljoin
 
 import msgspec
 
 from padlock.evidence import AssetKind, Mix, Reference
 from padlock.network.failure import printable
-from padlock.probes import css_urls, script_urls
+from padlock.probes import css_urls, elements, script_urls
 from padlock.probes.html_tokens import Tag, line_of, tags
 
 SHOWN = 50
@@ -25,42 +26,11 @@ _CANDIDATES = 100
 _LONGEST = 8192
 _INSECURE = re.compile(r"(?:http|ws)://(?:[^/?#@\\]*@)?(\[[^\]]*\]|[^/?#:\\]*)")
 _LOOPBACK = re.compile(r"(?:.*\.)?localhost\.?|127(?:\.[0-9]{1,3}){3}|\[::1\]", re.IGNORECASE)
-_SCRIPT_TYPES = re.compile(
-    r"|module|(?:text|application)/(?:x-)?(?:java|ecma)script|text/(?:jscript|livescript|javascript1\.[0-5])",
-    re.IGNORECASE,
-)
 _CANDIDATE = re.compile(r"[\s,]*+(\S+)")
 _HEAD = frozenset({"html", "head", "meta", "title", "link", "base", "script", "style", "noscript", "template"})
 
-ATTRIBUTES: Mapping[str, Mapping[str, Mix]] = {
-    "script": {"src": "active", "href": "active", "xlink:href": "active"},
-    "iframe": {"src": "active"},
-    "frame": {"src": "active"},
-    "embed": {"src": "active"},
-    "object": {"data": "active"},
-    "track": {"src": "active"},
-    "img": {"src": "passive", "srcset": "passive"},
-    "image": {"src": "passive", "href": "passive", "xlink:href": "passive"},
-    "feimage": {"href": "passive", "xlink:href": "passive"},
-    "source": {"src": "passive", "srcset": "passive"},
-    "audio": {"src": "passive"},
-    "video": {"src": "passive", "poster": "passive"},
-    "body": {"background": "passive"},
-    "table": {"background": "passive"},
-    "td": {"background": "passive"},
-    "th": {"background": "passive"},
-}
-"""Element → attribute → what browsers take its URL for; links, forms and inputs are read apart."""
-_LINKS: Mapping[str, Mix] = {
-    "stylesheet": "active",
-    "manifest": "active",
-    "modulepreload": "active",
-    "icon": "passive",
-    "apple-touch-icon": "passive",
-    "apple-touch-icon-precomposed": "passive",
-    "mask-icon": "passive",
-}
-_AS: Mapping[str, Mix] = {"image": "passive", "audio": "passive", "video": "passive"}
+_DEEPEST = 3
+"""Levels of markup within markup that are read."""
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -88,6 +58,16 @@ class Contents(msgspec.Struct, frozen=True):
     policy: Policy
 
 
+class _Place(msgspec.Struct, frozen=True):
+    """Where markup stands: it is a page's own, or text within it, whose position is that of its tag."""
+
+    depth: int = 0
+    framed: bool = False
+    scripts: bool = True
+    forms: bool = True
+    """A sandbox may forbid them."""
+
+
 class _Found:
     """Collects what is found in one page or stylesheet."""
 
@@ -100,12 +80,24 @@ class _Found:
         self._stylesheet = stylesheet
         self._line = 1
         self._line_at = 0
+        self._within: tuple[str, int] | None = None
+
+    @contextmanager
+    def within(self, what: str, at: int) -> Iterator[None]:
+        """Give what is found in markup within markup the outermost one's position, and say where it stood."""
+        before = self._within
+        words, begin = before or ("", at)
+        self._within = (f"{words}{what}: ", begin)
+        yield
+        self._within = before
 
     def mixed(self, kind: Mix, url: str, element: str, at: int, policy: Policy) -> None:
         """Count a URL if it is plain HTTP, and keep it if there is room."""
         parts = _INSECURE.match(url)
         if parts is None or not parts[1] or _LOOPBACK.fullmatch(parts[1]):
             return
+        if self._within:
+            element, at = self._within[0] + element, self._within[1]
         key = f"{kind} upgraded" if policy.upgrades else kind
         self.counts[key] += 1
         kept = self.kept.setdefault(key, [])
@@ -140,15 +132,20 @@ def worst_first(kept: Mapping[str, list[Reference]]) -> tuple[Reference, ...]:
 def in_page(page: str, url: str, policies: tuple[str, ...] = ()) -> Contents:
     """Return what an HTML page refers to; `policies` are its Content-Security-Policy headers."""
     found = _Found(page)
-    policy = _policy(policies)
+    return found.contents(_read_markup(found, page, url, _policy(policies), _Place()))
+
+
+def _read_markup(found: _Found, page: str, url: str, policy: Policy, place: _Place) -> Policy:
+    """Add what markup refers to, and return the policy at its end."""
     base, has_base = url, False
     forms: list[tuple[str, str, int, Policy]] = []
     inert = 0
     in_head = True
+    shared = False
     for tag in tags(page):
         name = tag.name
         inert = max(0, inert + (name == "template") - (name == "/template"))
-        in_head = in_head and name.removeprefix("/") in _HEAD and name != "/head"
+        in_head = in_head and name.removeprefix("/") in _HEAD
         if inert:
             continue
         if name == "base" and not has_base and "href" in tag.attributes:
@@ -157,13 +154,21 @@ def in_page(page: str, url: str, policies: tuple[str, ...] = ()) -> Contents:
             base = resolved if resolved.startswith(("http://", "https://")) else base
         elif name == "meta" and in_head:
             policy = _with_meta(policy, tag)
+        elif name == "link":
+            _read_link(found, tag, base, policy, elements.link(tag.attributes, in_head=in_head, framed=place.framed))
+        elif name == "track":
+            # Subtitles of another origin, which plain HTTP is, are not asked for without crossorigin.
+            if shared and "default" in tag.attributes and tag.attributes.get("src"):
+                found.mixed("active", absolute(base, tag.attributes["src"]), "track src", tag.at, policy)
         else:
-            forms += [(action, element, tag.at, policy) for action, element in _actions(tag)]
-            _read(found, tag, base, policy)
+            shared = "crossorigin" in tag.attributes if name in ("audio", "video") else shared
+            if place.forms:
+                forms += [(action, element, tag.at, policy) for action, element in elements.actions(tag)]
+            _read(found, tag, base, policy, place)
     # A form's action is resolved when it is sent, with the base that the page then has.
     for action, element, at, in_force in forms:
         found.mixed("active", absolute(base, action), element, at, in_force)
-    return found.contents(policy)
+    return policy
 
 
 def in_stylesheet(sheet: str, url: str, policy: Policy) -> Contents:
@@ -221,40 +226,60 @@ def _with_meta(policy: Policy, tag: Tag) -> Policy:
     return Policy(policy.upgrades or more.upgrades, policy.blocks_all or more.blocks_all)
 
 
-def _actions(tag: Tag) -> Iterator[tuple[str, str]]:
-    """Yield where a form or its button sends what was typed."""
-    names: Mapping[str, Literal["action", "formaction"]] = {
-        "form": "action",
-        "button": "formaction",
-        "input": "formaction",
-    }
-    attribute = names.get(tag.name)
-    if attribute and tag.attributes.get(attribute):
-        yield tag.attributes[attribute], f"{tag.name} {attribute}"
-
-
-def _read(found: _Found, tag: Tag, base: str, policy: Policy) -> None:
+def _read(found: _Found, tag: Tag, base: str, policy: Policy, place: _Place) -> None:
     """Add what one tag loads."""
     name, attributes = tag.name, tag.attributes
-    if name == "script" and not _runs(attributes):
+    if name == "script" and not (place.scripts and elements.runs(attributes)):
         return
-    if name == "script" and not attributes.keys() & ATTRIBUTES["script"].keys():
-        for kind, loader, url, at in script_urls.loads(tag.text):
-            found.mixed(kind, absolute(base, url), f"inline script {loader}", tag.text_at + at, policy)
-    elif name == "style":
+    if name == "script" and not attributes.keys() & elements.ATTRIBUTES["script"].keys():
+        _read_script(found, tag.text, (tag.at, tag.text_at), base, policy, place, "inline script")
+    elif name == "style" and elements.applies(attributes):
         _read_css(found, tag.text, tag.text_at, base, policy, "style ")
-    elif name == "link":
-        _read_link(found, tag, base, policy)
+    elif name == "iframe" and "srcdoc" in attributes:
+        _read_srcdoc(found, tag, base, policy, place)
     elif name == "input" and attributes.get("type", "").lower() == "image":
         found.mixed("passive", absolute(base, attributes.get("src", "")), "input src", tag.at, policy)
     else:
         _read_sources(found, tag, base, policy)
+    if place.scripts:
+        for handler, script in elements.handlers(tag):
+            _read_script(found, script, (tag.at, -1), base, policy, place, f"{name} {handler}")
     if "style" in attributes:
         _read_css(found, attributes["style"], -tag.at, base, policy, f"{name} style ")
 
 
+def _read_srcdoc(found: _Found, tag: Tag, base: str, policy: Policy, place: _Place) -> None:
+    """Add what an iframe's own markup loads, which stands instead of its src (WHATWG HTML, section 4.8.5)."""
+    if place.depth == _DEEPEST:
+        return
+    allowed = tag.attributes.get("sandbox", "allow-scripts allow-forms").lower().split()
+    inner = _Place(
+        place.depth + 1,
+        framed=True,
+        scripts=place.scripts and "allow-scripts" in allowed,
+        forms=place.forms and "allow-forms" in allowed,
+    )
+    with found.within("iframe srcdoc", tag.at):
+        _read_markup(found, tag.attributes["srcdoc"], base, policy, inner)
+
+
+def _read_script(
+    found: _Found, script: str, at: tuple[int, int], base: str, policy: Policy, place: _Place, where: str
+) -> None:
+    """Add what a script loads; `at` is where its element is, and where its text, or -1 where that is not known."""
+    element_at, text_at = at
+    for each in script_urls.loads(script):
+        position = element_at if text_at < 0 else text_at + each.at
+        if isinstance(each, script_urls.Use):
+            found.mixed(each.kind, absolute(base, each.url), f"{where} {each.loader}", position, policy)
+        elif place.depth < _DEEPEST:
+            inner = msgspec.structs.replace(place, depth=place.depth + 1)
+            with found.within("document.write()", position):
+                _read_markup(found, each.markup, base, policy, inner)
+
+
 def _read_sources(found: _Found, tag: Tag, base: str, policy: Policy) -> None:
-    for attribute, kind in ATTRIBUTES.get(tag.name, {}).items():
+    for attribute, kind in elements.ATTRIBUTES.get(tag.name, {}).items():
         value = tag.attributes.get(attribute)
         if not value:
             continue
@@ -267,29 +292,15 @@ def _read_sources(found: _Found, tag: Tag, base: str, policy: Policy) -> None:
                 found.asset("image", resolved)
 
 
-def _runs(attributes: Mapping[str, str]) -> bool:
-    """Whether browsers run a script element: data blocks they do not, nor what is for old browsers only."""
-    kind = attributes.get("type", "").split(";")[0].strip()
-    return _SCRIPT_TYPES.fullmatch(kind) is not None and "nomodule" not in attributes
-
-
-def _read_link(found: _Found, tag: Tag, base: str, policy: Policy) -> None:
-    href = tag.attributes.get("href")
-    if not href:
-        return
-    relations = tag.attributes.get("rel", "").lower().split()
-    url = absolute(base, href)
-    if "preload" in relations and "as" in tag.attributes:
-        kind: Mix | None = _AS.get(tag.attributes["as"].strip().lower(), "active")
-    else:
-        kinds = [_LINKS[relation] for relation in relations if relation in _LINKS]
-        kind = "active" if "active" in kinds else kinds[0] if kinds else None
-    if "stylesheet" in relations and tag.attributes.get("type", "text/css").split(";")[0].strip() in ("", "text/css"):
+def _read_link(found: _Found, tag: Tag, base: str, policy: Policy, loads: tuple[Mix, str] | None) -> None:
+    url = absolute(base, tag.attributes.get("href", ""))
+    if elements.is_stylesheet(tag.attributes):
         found.asset("stylesheet", url)
-    if kind:
-        found.mixed(
-            kind, url, f"link rel={'preload' if 'preload' in relations else relations[0]}"[:60], tag.at, policy
-        )
+    if loads and tag.attributes.get("href"):
+        kind, relation = loads
+        found.mixed(kind, url, f"link rel={relation}", tag.at, policy)
+    if "style" in tag.attributes:
+        _read_css(found, tag.attributes["style"], -tag.at, base, policy, "link style ")
 
 
 def _read_css(found: _Found, css: str, at: int, base: str, policy: Policy, where: str) -> None:

@@ -61,7 +61,34 @@ def verify(chain: Sequence[bytes], trusted: Anchors) -> Verification:
     if look.status == "trusted" and not serves_web(leaf):
         detail = "the certificate's key usage, or its extended key usage, does not allow web servers"
         look = msgspec.structs.replace(look, status="invalid", detail=detail)
+    elif look.status == "trusted":
+        look = _for_servers(look, certificates, trusted)
     return msgspec.structs.replace(look, chain=digests)
+
+
+def _for_servers(look: Verification, certificates: Sequence[crypto.X509], trusted: Anchors) -> Verification:
+    """Return a path of issuers that may certify web servers, or why there is none.
+
+    An issuer's extended key usage limits what it issues, as all clients see it though RFC 5280 does not ask for it.
+    That of a trust anchor says nothing.
+    """
+    # Not OpenSSL's own check of purposes: it refuses anyExtendedKeyUsage, which browsers accept.
+    if not (unfit := _unfit(look, certificates)):
+        return look
+    fit = [certificate for certificate in certificates if certificate not in unfit]
+    other = _look(fit, trusted)
+    if other.status == "trusted" and not _unfit(other, fit):
+        return other
+    who = _names(unfit[0])[0]
+    detail = f"the extended key usage of the intermediate {who} does not allow issuing for web servers"
+    return msgspec.structs.replace(look, status="invalid", detail=detail)
+
+
+def _unfit(look: Verification, certificates: Sequence[crypto.X509]) -> list[crypto.X509]:
+    """Return the issuers sent that stand on a path, below its anchor, and may not issue for web servers."""
+    read = [(certificate, load(_der(certificate))) for certificate in certificates[1:]]
+    between = look.path[1:-1]
+    return [raw for raw, issuer in read if _subject(issuer) in between and not serves_web(issuer)]
 
 
 async def verify_completing(chain: Sequence[bytes], trusted: Anchors, fetch: Fetch) -> Verification:
@@ -121,7 +148,7 @@ def _verified(
     return Verification(
         (),
         status,
-        path=tuple(printable(certificate.subject.rfc4514_string()) for certificate in read),
+        path=tuple(map(_subject, read)),
         path_not_after=min(certificate.not_valid_after_utc for certificate in read),
         private=path[-1] in [_der(certificate) for certificate in trusted.private],
     )
@@ -139,6 +166,10 @@ def _store(trusted: Anchors, at: datetime | None) -> crypto.X509Store:
     else:
         store.set_time(at.astimezone(UTC))
     return store
+
+
+def _subject(certificate: x509.Certificate) -> str:
+    return printable(certificate.subject.rfc4514_string())
 
 
 def _names(certificate: crypto.X509) -> tuple[str, str]:

@@ -23,6 +23,8 @@ _CHALLENGES: tuple[tuple[str | None, str], ...] = (
 """Title (None: any) and text of challenge pages; ordinary pages of the same providers hold some of these texts."""
 _CDNS = {"cf-ray": "Cloudflare", "x-amz-cf-id": "CloudFront"}
 """Headers of CDNs that can fetch a site over plain HTTP while visitors use HTTPS."""
+_BROKEN_HEAD = "its head breaks HTTP: "
+"""Begins the detail of such a failure."""
 _AFTER_TLS = frozenset({"timeout", "reset", "closed", "protocol_error"})
 
 
@@ -86,7 +88,7 @@ def look(evidence: Evidence, host: str, purpose: Purpose = "front", scheme: Sche
         shaken = handshake(evidence, host, exchange.address) if scheme == "https" else None
         if shaken and shaken.client_certificate:
             missed[exchange.address] = "the server demands a client certificate"
-        elif exchange.status is not None:
+        elif exchange.status is not None and not broken_head(exchange):
             seen[exchange.address] = exchange
         else:
             missed[exchange.address] = exchange.failure.words if exchange.failure else "no answer was recorded"
@@ -151,6 +153,32 @@ def hung(evidence: Evidence, host: str, exchange: Exchange) -> str:
     return failure.words
 
 
+def broken_head(exchange: Exchange) -> str:
+    """Return why an answer's head was not accepted: of it a status and some headers are kept, and no body."""
+    failure = exchange.failure
+    if exchange.status is None or failure is None or not failure.detail.startswith(_BROKEN_HEAD):
+        return ""
+    return failure.detail
+
+
+def refused_by_browsers(evidence: Evidence, exchange: Exchange) -> str:
+    """Return what of a broken head makes browsers show an error in place of the page; empty where they open it.
+
+    Over HTTP/1.1 they pass over illegal lines, and refuse lengths that differ unless the body is chunked. HTTP/2
+    takes no illegal line (RFC 9113 section 8.2.1), and nginx sends there what it sends here.
+    """
+    why, shaken = broken_head(exchange), handshake(evidence, exchange.host, exchange.address)
+    if not why or shaken is None:
+        return ""
+    lengths = "conflicting Content-Length" in why and exchange.header("transfer-encoding") is None
+    nginx = (exchange.header("server") or "").lower().startswith("nginx")
+    refused = {
+        "http/1.1": lengths,
+        "h2": "illegal header line" in why and nginx,
+    }
+    return why if "NUL octet" in why or refused.get(shaken.alpn) else ""
+
+
 def cut(exchange: Exchange) -> bool:
     """Whether the evidence holds only the beginning of the body."""
     return exchange.body_size > BODY_KEPT or exchange.truncated or exchange.failure is not None
@@ -171,7 +199,7 @@ def final(http: Http, exchange: Exchange) -> Exchange | Unknown:
         return Unknown(exchange.url, f"its redirects lead to no answer: {ended}")
     last = chain.hops[-1]
     if target(chain.start, chain.hops[0].location) != target(exchange.url, exchange.header("location")):
-        return Unknown(exchange.url, "it redirects elsewhere than the host's other addresses, and was not followed")
+        return Unknown(exchange.url, "it redirects elsewhere than when its redirects were followed")
     answers = [e for e in http.exchanges if e.url == last.url and e.status == last.status]
     answers.sort(key=lambda answer: answer.address != last.address)
     return answers[0] if answers else Unknown(exchange.url, "the answer at the end of its redirects was not kept")

@@ -90,6 +90,7 @@ def covers(certificate: Certificate, host: str) -> bool:
 
 def fits(name: str, host: str) -> bool:
     """Whether one name of a certificate, in lower case, is the host's or a wildcard for it."""
+    name = name.removesuffix(".")  # absolute, which RFC 5280 forbids and browsers take
     if not name.startswith("*."):
         return name == host
     # A wildcard stands for the whole left-most label, and never directly below the root.

@@ -16,6 +16,7 @@ from padlock.rules._answers import (
     REDIRECTS,
     asked,
     blocked,
+    broken_head,
     cut,
     final,
     host_of,
@@ -23,8 +24,10 @@ from padlock.rules._answers import (
     judge_each,
     look,
     path_of,
+    refused_by_browsers,
     target,
 )
+from padlock.rules._front_pages import nothing_shown
 from padlock.rules._rule import NotApplicable, Outcome, Problem, Unknown, rule
 from padlock.rules._subjects import listed, place, quoted
 from padlock.site import Health, Site
@@ -107,7 +110,7 @@ def error(site: Site, evidence: Evidence) -> Iterator[Outcome]:
 
 
 def _error(evidence: Evidence, host: str, exchange: Exchange) -> _Judged:
-    if exchange.status is None:
+    if exchange.status is None or broken_head(exchange):
         return _no_answer(evidence, host, exchange)
     ended = _own_end(evidence, host, exchange)
     if not isinstance(ended, Exchange):
@@ -135,7 +138,8 @@ def unhealthy(site: Site, evidence: Evidence) -> Iterator[Outcome]:
     """Find a declared health path that does not answer as declared."""
     health = site.health
     if health is None:
-        yield NotApplicable("no health path is declared")
+        reason = nothing_shown(site, evidence)
+        yield Unknown(site.name, reason) if reason else NotApplicable("no health path is declared")
         return
     for host in evidence.hosts:
         looked = look(evidence, host, "health")
@@ -149,7 +153,7 @@ def unhealthy(site: Site, evidence: Evidence) -> Iterator[Outcome]:
 
 
 def _unhealthy(health: Health, evidence: Evidence, host: str, exchange: Exchange) -> _Judged:
-    if exchange.status is None:
+    if exchange.status is None or broken_head(exchange):
         return _no_answer(evidence, host, exchange)
     answer = _health_end(health, evidence, exchange)
     if isinstance(answer, Unknown):
@@ -239,14 +243,18 @@ def _own_end(evidence: Evidence, host: str, exchange: Exchange) -> Exchange | Un
 
 
 def _silent(evidence: Evidence, host: str, purpose: Literal["front", "health"] = "front") -> dict[str, Exchange]:
-    """Return address → request to which a server that speaks TLS gave no HTTP answer."""
-    return {e.address: e for e in asked(evidence, host, purpose, "https") if hung(evidence, host, e)}
+    """Return address → request to which a server that speaks TLS gave no HTTP answer, or none that browsers take."""
+    made = asked(evidence, host, purpose, "https")
+    return {e.address: e for e in made if hung(evidence, host, e) or refused_by_browsers(evidence, e)}
 
 
 def _no_answer(evidence: Evidence, host: str, exchange: Exchange) -> _Judged:
-    reason = hung(evidence, host, exchange)
+    refused = refused_by_browsers(evidence, exchange)
+    reason = refused or hung(evidence, host, exchange)
     if not exchange.confirmed:
         return Unknown(place(host, exchange.address), f"{reason}; there was no second try to confirm it")
+    if refused:
+        return Problem("", f"browsers refuse the answer of {exchange.url}: {refused}", "an answer that follows HTTP")
     return Problem("", f"TLS works, but {exchange.url} gives no HTTP answer: {reason}", "an HTTP answer")
 
 

@@ -1,6 +1,7 @@
 """What the site's pages load (checklist step 16): mixed content as browsers sort it, and files that do not load.
 
-Links, canonical URLs, structured data and comments are never mixed content: browsers load nothing from them.
+Links, canonical URLs, structured data and comments are never mixed content: browsers load nothing from them. No
+script is run: silence about mixed content holds for what markup, stylesheets and literals in inline scripts name.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Rules over the published addresses: the declared ones, public and working (checklist steps 1 and 2)."""
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from padlock.evidence import Evidence, HostDns
 from padlock.findings import Severity
@@ -49,13 +49,21 @@ def _pool(site: Site, evidence: Evidence) -> list[str]:
 
 def _undeclared(site: Site, evidence: Evidence, host: HostDns) -> list[str]:
     """Return the host's public addresses outside the declared set; special ones have their own code."""
+    return _outside(site, evidence, host, [address for address in host.addresses if address not in host.refused])
+
+
+def contradicting(site: Site, evidence: Evidence, host: HostDns, addresses: Sequence[str]) -> list[str]:
+    """Return which addresses that somebody gives for a host are none of those that the site declares itself."""
+    return _outside(site, evidence, host, addresses) if _plain(site) else []
+
+
+def _outside(site: Site, evidence: Evidence, host: HostDns, addresses: Sequence[str]) -> list[str]:
     if _follows_target(site, host):
         return []
     right = [*_plain(site), *_pool(site, evidence)]
     # A target's IPv6 addresses are not looked up: nothing is known of them.
     silent_6 = bool(_names(site)) and not any(":" in entry for entry in right)
-    public = [address for address in host.addresses if address not in host.refused]
-    return [address for address in public if not (silent_6 and ":" in address) and not _within(address, right)]
+    return [address for address in addresses if not (silent_6 and ":" in address) and not _within(address, right)]
 
 
 @rule(

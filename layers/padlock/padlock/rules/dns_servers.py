@@ -1,6 +1,6 @@
 """Rules over who answers: authoritative servers and public resolvers (checklist step 1 and its debugging section)."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from padlock.evidence import Evidence, HostDns, Lookup, NameserverAnswer, PublicResolver, Zone
@@ -8,6 +8,7 @@ from padlock.findings import Severity
 from padlock.rules._rule import Outcome, Problem, Unknown, rule
 from padlock.rules._subjects import listed, not_seen, spread
 from padlock.rules.dns import ABSENT, ended_in, judged, zones
+from padlock.rules.dns_addresses import contradicting
 from padlock.site import Site
 
 type View = tuple[str, ...]
@@ -15,6 +16,8 @@ type View = tuple[str, ...]
 type Kind = Literal["A", "AAAA"]
 
 KINDS: tuple[Kind, ...] = ("A", "AAAA")
+LONG_TTL = 300
+"""Seconds; who resolves an alias for itself gives its answers a shorter life, seldom this, never a longer one."""
 
 
 def _views(answers: Sequence[NameserverAnswer], host: str, kind: Kind) -> dict[str, View]:
@@ -58,11 +61,11 @@ def nameservers_disagree(site: Site, evidence: Evidence) -> Iterator[Outcome]:
 
     What agrees on the second look was propagation, and is a notice. So are answers that differ on purpose: of a
     weighted or rotating pool, or of an alias at the apex that each server resolves for itself; and those of which
-    that cannot be told from an old copy of the zone.
+    that cannot be told from an old copy of the zone. An address that the site does not declare excuses nothing.
     """
     for zone in zones(evidence):
         for host in zone.hosts:
-            problem = _disagreement(evidence, zone, host)
+            problem = _disagreement(site, evidence, zone, host)
             if problem:
                 yield problem
         if not any(_views(zone.answers, host, "A") for host in zone.hosts):
@@ -84,7 +87,7 @@ def _resolves(evidence: Evidence, zone: Zone) -> bool:
     return any(host.exists for host in judged(evidence) if host.host in zone.hosts)
 
 
-def _disagreement(evidence: Evidence, zone: Zone, host: str) -> Problem | None:
+def _disagreement(site: Site, evidence: Evidence, zone: Zone, host: str) -> Problem | None:
     first = {kind: _views(zone.answers, host, kind) for kind in KINDS}
     odd = [kind for kind in KINDS if _differ(first[kind])]
     if not odd:
@@ -96,9 +99,19 @@ def _disagreement(evidence: Evidence, zone: Zone, host: str) -> Problem | None:
     if not still:
         healed = "; they agree on a second look" if zone.second_look else "; seen once only"
         return Problem(host, observed + healed, expected, Severity.NOTICE)
-    if purpose := _on_purpose(evidence, zone, host) or _flattened(zone, host, [second[kind] for kind in still]):
+    if stray := _stray(site, evidence, host, [second[kind] for kind in still]):
+        told = f"{listed(stray, 4)} {'is' if len(stray) == 1 else 'are'} not declared"
+        return Problem(host, f"{observed}; {told}{_versions(zone)}", expected)
+    if purpose := _on_purpose(evidence, zone, host) or _flattened(zone, host, {kind: second[kind] for kind in still}):
         return Problem(host, f"{observed}; {purpose}", expected, Severity.NOTICE)
     return Problem(host, observed + _versions(zone), expected)
+
+
+def _stray(site: Site, evidence: Evidence, host: str, odd: Sequence[Mapping[str, View]]) -> list[str]:
+    """Return what some servers give and the site's declaration does not have."""
+    known = evidence.dns.host(host) if evidence.dns else None
+    given = {address for views in odd for view in views.values() if _are_addresses(view) for address in view}
+    return contradicting(site, evidence, known, sorted(given)) if known else []
 
 
 def _on_purpose(evidence: Evidence, zone: Zone, host: str) -> str:
@@ -120,15 +133,19 @@ def _on_purpose(evidence: Evidence, zone: Zone, host: str) -> str:
     return f"public resolvers find others again, {listed(strange[0], 4)}" if strange else ""
 
 
-def _flattened(zone: Zone, host: str, odd: Sequence[Mapping[str, View]]) -> str:
+def _flattened(zone: Zone, host: str, odd: Mapping[Kind, Mapping[str, View]]) -> str:
     """Return the sign that each server resolves an alias at the apex (ALIAS, ANAME) for itself; empty: there is none.
 
     That need not show in two looks, as each gives what it found for minutes. The other explanation is an old copy of
     the zone: it has another serial, unless who writes the zone by hand forgot to raise it, is either the old one or
-    the new one, and has addresses in common with the other if it has several.
+    the new one, and has addresses in common with the other if it has several: all of them, where one more was added
+    or taken out. Its records live as long as somebody wrote, and what is found for minutes as long as that.
     """
-    groups = [set(views.values()) for views in odd]
+    groups = [set(views.values()) for views in odd.values()]
     if host != zone.apex or not all(_are_addresses(view) for group in groups for view in group):
+        return ""
+    ttl = _longest_ttl(zone, host, odd)
+    if ttl > LONG_TTL or any(set(one) < set(other) for group in groups for one in group for other in group):
         return ""
     alias = "as where each resolves an alias for itself"
     if all(len(group) > 2 for group in groups):
@@ -136,9 +153,22 @@ def _flattened(zone: Zone, host: str, odd: Sequence[Mapping[str, View]]) -> str:
     if all(len(view) > 1 for group in groups for view in group) and all(_disjoint(group) for group in groups):
         return f"each gives several addresses of its own, {alias}"
     by_hand = any(f".{name}".endswith(f".{zone.apex}") for name in zone.nameservers)
-    if _is_one_version(zone) and not by_hand:
+    # One version with a TTL that people type: whose serial nobody raised looks the same.
+    if ttl < LONG_TTL and _is_one_version(zone) and not by_hand:
         return f"all have the same version of the zone (serial {next(iter(zone.serials.values()))}), {alias}"
     return ""
+
+
+def _longest_ttl(zone: Zone, host: str, kinds: Collection[str]) -> int:
+    """Return the longest that one of the differing answers may be kept."""
+    looks = [
+        look
+        for answer in zone.second_look
+        if answer.host == host
+        for look in (answer.a, answer.aaaa)
+        if look.rdtype in kinds and look.authoritative and look.records
+    ]
+    return max((look.ttl or 0 for look in looks), default=0)
 
 
 def _are_addresses(view: View) -> bool:
@@ -291,8 +321,8 @@ _BLOCKER = "9.9.9.9"
     reads="dns",
     summary="public resolvers disagree",
     impact="Visitors who use such a resolver cannot find the site, or meet other addresses than the rest.",
-    remediation="Compare `dig @1.1.1.1 {host}`, `dig @8.8.8.8 {host}` and `dig @9.9.9.9 {host}`; after a change wait "
-    "for the TTL; a lasting SERVFAIL means broken DNSSEC (`delv {host}`) or an unreachable name server.",
+    remediation="Ask each resolver, as in `dig @1.1.1.1 {host}`; after a change wait for the TTL; a lasting SERVFAIL "
+    "means broken DNSSEC (`delv {host}`) or an unreachable name server.",
     reference="checklist, debugging section: dig @1.1.1.1",
 )
 def resolvers_disagree(site: Site, evidence: Evidence) -> Iterator[Outcome]:

@@ -63,7 +63,10 @@ def missing(site: Site, evidence: Evidence) -> Iterator[Outcome]:
         return Problem("", observed, "Strict-Transport-Security with a max-age", severity)
 
     for host in evidence.hosts if site.hsts != "off" else ():
-        if not _covered(evidence, host):
+        unread = [parent for parent in _parents(evidence, host) if not look(evidence, parent).seen]
+        if unread:
+            yield Unknown(host, f"no answer of {unread[0]} was read, whose policy may cover it")
+        elif not _covered(evidence, host):
             yield from judge_each(host, look(evidence, host), judge)
     if site.hsts == "off":
         yield _OFF
@@ -269,10 +272,14 @@ def _policy(evidence: Evidence, host: str) -> Policy | None:
 
 def _covered(evidence: Evidence, host: str) -> bool:
     """Whether a host's visitors are led to a parent of it whose policy includes subdomains."""
+    policies = [_policy(evidence, parent) for parent in _parents(evidence, host)]
+    return any(policy and policy.include_subdomains and policy.max_age for policy in policies)
+
+
+def _parents(evidence: Evidence, host: str) -> list[str]:
+    """Return the parent that all of a host's visitors are led to, if there is one."""
     ends = {host_of(c.final_url) for c in chains_of(evidence, host) if c.purpose == "front" and c.end == "answer"}
-    parents = [end for end in ends if host.endswith(f".{end}")]
-    policies = [_policy(evidence, parent) for parent in parents]
-    return len(ends) == 1 and any(policy and policy.include_subdomains and policy.max_age for policy in policies)
+    return [end for end in ends if len(ends) == 1 and host.endswith(f".{end}")]
 
 
 def _broken(site: Site, evidence: Evidence) -> dict[str, list[str]]:

@@ -151,11 +151,14 @@ def _front_lost(evidence: Evidence, way: Challenge) -> str:
     chains = evidence.http.chains if evidence.http else ()
     fronts = [chain for chain in chains if chain.start.startswith("http:") and host_of(chain.start) == way.host]
     lost = next((chain for chain in fronts if chain.end in ("loop", "too_long", "refused", "malformed")), None)
-    return f"the redirects of {lost.start} end nowhere either" if lost else ""
+    if lost:
+        return f"the redirects of {lost.start} end nowhere either"
+    picky = next((chain for chain in fronts if chain.detail.startswith("only with")), None)
+    return f"the redirects of {picky.start} end {picky.detail}: what an authority meets is not known" if picky else ""
 
 
 def _path(way: Challenge) -> str:
     """Return where the way ends, without the token, which differs from run to run."""
     at = urlsplit(way.hops[-1].url if way.hops else way.url)
-    folder = at.path.rpartition("/")[0] if "/acme-challenge/" in at.path else at.path
-    return f"{at.scheme}://{at.netloc}{folder}/…" if folder != at.path else f"{at.scheme}://{at.netloc}{at.path}"
+    token = way.url.rpartition("/")[2]
+    return f"{at.scheme}://{at.netloc}{at.path.replace(token, '<token>') if token else at.path}"

@@ -14,6 +14,7 @@ from padlock.evidence import Evidence, Exchange
 from padlock.findings import Severity
 from padlock.rules._answers import REDIRECTS, Look, blocked, chain_from, final, host_of, judge_each, look, target
 from padlock.rules._default_pages import default_page
+from padlock.rules._front_pages import nothing_shown
 from padlock.rules._rule import NotApplicable, Outcome, Problem, Unknown, rule
 from padlock.rules._served import Served, covers, served
 from padlock.rules._subjects import listed, not_seen, quoted
@@ -106,7 +107,8 @@ def unexpected_content(site: Site, evidence: Evidence) -> Iterator[Outcome]:
     """Find front pages without what the site declares to be there, where their redirects end."""
     expect = site.expect
     if expect is None:
-        yield NotApplicable("no expectation is declared")
+        reason = nothing_shown(site, evidence)
+        yield Unknown(site.name, reason) if reason else NotApplicable("no expectation is declared")
         return
     for host in evidence.hosts:
         yield from judge_each(host, look(evidence, host), bound(_unexpected, expect, evidence, host))
