@@ -1,5 +1,6 @@
 """Causes: inferred from findings alone, in the order of debugging, and none without its findings."""
 
+import msgspec
 import pytest
 from padlock.causes import infer
 from padlock.findings import Finding, NotAssessed, Severity
@@ -268,3 +269,119 @@ def test_lost_headers_explain_what_visitors_meet() -> None:
     assert cause.explains == ("proxy.scheme_lost", "proxy.host_lost", "redirect.downgrade")
     assert "the scheme and the host" in cause.explanation
     assert cause.remediation == "fix proxy.scheme_lost"
+
+
+def test_wrong_paths_of_a_stopped_nginx_come_first() -> None:
+    """An nginx that is down with wrong certificate paths is started after they are mended, and is no second cause."""
+    start = "nginx -t && systemctl start nginx"
+    paths = finding("nginx.certificate_path", "example.com on web-1", observed="x is not the key of y")
+    inactive = finding("nginx.inactive", "example.com on web-1", commands=(start,))
+    closed = finding("port.https_closed", observed="port 443: the connection is refused")
+    shake = finding("tls.handshake_failed")
+    mended = msgspec.structs.replace(paths, commands=("sed -i s/x/y/ shop", "nginx -t && systemctl start nginx"))
+    (found,) = infer([inactive, mended, closed, shake])
+    assert found.code == "cause.stale_nginx_config"
+    assert found.commands == ("sed -i s/x/y/ shop", start)
+    assert set(found.explains) == {
+        "nginx.certificate_path",
+        "nginx.inactive",
+        "port.https_closed",
+        "tls.handshake_failed",
+    }
+    unmended = infer([inactive, paths, closed])
+    assert [each.code for each in unmended] == ["cause.nginx_down", "cause.stale_nginx_config"]
+
+
+def test_a_handshake_fails_for_the_key_alone() -> None:
+    """A numbered file in archive/ breaks no handshake; a key of another certificate does."""
+    shake = finding("tls.handshake_failed")
+    old = finding("nginx.certificate_path", "example.com on web-1", observed="names a numbered file")
+    key = finding("nginx.certificate_path", "example.com on web-1", observed="x is not the key of y")
+    assert "tls.handshake_failed" not in infer([old, shake])[0].explains
+    assert "tls.handshake_failed" in infer([key, shake])[0].explains
+
+
+def test_a_listener_that_waits_for_a_reload() -> None:
+    """A port that the files open and the running nginx does not is no firewall's, unless packets are dropped."""
+    waiting = finding("nginx.not_reloaded", "example.com on web-1", commands=("systemctl reload nginx",))
+    (found,) = infer([waiting, finding("port.https_closed", "www.example.com", observed="the connection is refused")])
+    assert (found.code, found.explains) == ("cause.not_reloaded", ("nginx.not_reloaded", "port.https_closed"))
+    silent = finding("port.https_closed", observed="port 443: no answer to the connection: a firewall")
+    assert [each.code for each in infer([waiting, silent])] == ["cause.port_blocked", "cause.not_reloaded"]
+
+
+def test_a_name_that_is_missing_by_accident_counts_once_it_is_met() -> None:
+    """The site's own block as the default is a warning without a cause, until that host's visitors end wrong."""
+    warning = Severity.WARNING
+    missing = finding("nginx.server_name_missing", "www.example.com on web-1", warning, commands=("sed",))
+    assert infer([missing]) == ()
+    assert infer([missing, finding("canonical.unexpected")]) == ()
+    (found,) = infer([missing, finding("canonical.unexpected", "www.example.com")])
+    assert (found.code, found.commands) == ("cause.server_name", ("sed",))
+    assert found.explains == ("nginx.server_name_missing", "canonical.unexpected")
+    down = infer([missing, finding("canonical.unexpected", "www.example.com"), finding("app.bad_gateway")])
+    assert down[1].explains == ("app.bad_gateway",)
+
+
+def test_a_loop_of_another_hosts_block() -> None:
+    """The block of another host that sends visitors to themselves explains the loop; a welcome page does not."""
+    loop = finding("redirect.loop")
+    circling = finding("nginx.server_name_missing", "example.com on web-1", observed='to "example.com", in a loop')
+    (found,) = infer([loop, circling])
+    assert (found.code, found.explains) == ("cause.server_name", ("nginx.server_name_missing", "redirect.loop"))
+    other = finding("nginx.server_name_missing", "example.com on web-1", observed="shows nginx's welcome page")
+    assert [each.code for each in infer([loop, other])] == ["cause.server_name", "cause.redirect_loop"]
+
+
+def test_words_for_what_nginx_lacks() -> None:
+    """A name that has its block, without a listener for HTTPS, is not said to have none."""
+    listener = finding("nginx.no_https_listener", "example.com on web-1")
+    missing = finding("nginx.server_name_missing", "www.example.com on web-1")
+    (one,) = infer([listener, finding("server.default_site")])
+    assert "No server block of nginx names" not in one.explanation
+    (both,) = infer([listener, missing])
+    assert "HTTPS for example.com:" in both.explanation
+    assert "no server block of nginx names www.example.com," in both.explanation
+
+
+def test_a_firewall_that_is_closed_to_ipv6_alone() -> None:
+    """It explains the IPv6 addresses that do not work, and names their hosts; one open to IPv6 does not."""
+    broken = [finding("dns.ipv6_broken"), finding("dns.ipv6_broken", "www.example.com")]
+    closed = finding("firewall.blocked", "example.com on web-1", observed="nftables blocks 443/tcp IPv6")
+    (found,) = infer([*broken, closed])
+    assert found.explains == ("firewall.blocked", "dns.ipv6_broken")
+    assert "example.com and www.example.com" in found.explanation
+    other = finding("firewall.blocked", "example.com on web-1", observed="nftables blocks 443/tcp IPv4")
+    assert infer([*broken, other])[0].explains == ("firewall.blocked",)
+
+
+TIMEOUT = 'the dry run fails: "example.com: connection: Get x: context deadline exceeded"'
+
+
+def test_a_dry_run_that_fails_for_the_closed_port() -> None:
+    """The port is the one cause; a dry run that fails otherwise, or beside an open port 80, is its own."""
+    closed = finding("firewall.blocked", "example.com on web-1", observed="ufw blocks 80/tcp IPv4")
+    failed = finding("certbot.dry_run_failed", "example.com on web-1", observed=TIMEOUT)
+    (found,) = infer([closed, failed])
+    assert found.explains == ("firewall.blocked", "certbot.dry_run_failed")
+    caa = finding("certbot.dry_run_failed", "example.com on web-1", observed="example.com: caa: forbidden")
+    only_https = finding("firewall.blocked", "example.com on web-1", observed="ufw blocks 443/tcp IPv4")
+    for findings in ([closed, caa], [only_https, failed]):
+        assert [one.code for one in infer(findings)] == ["cause.port_blocked", "cause.renewal_broken"]
+    down = finding("nginx.inactive", "example.com on web-1")
+    assert [one.code for one in infer([down, failed])] == ["cause.nginx_down"]
+
+
+def test_a_refusal_is_looked_into_at_the_listeners_first() -> None:
+    """A port that listens on loopback alone looks the same from outside as one that nobody listens on."""
+    (found,) = infer([finding("port.https_closed", observed="port 443: the connection is refused")])
+    assert "127.0.0.1" in found.explanation
+    assert found.remediation.index("ss -ltnp") < found.remediation.index("ufw")
+
+
+def test_without_a_certificate_there_is_none_to_expand() -> None:
+    """certbot.missing has its own words; so has a certificate whose configuration certbot cannot read."""
+    missing = infer([finding("certbot.missing", "example.com on web-1")])[0]
+    assert missing.remediation == "fix certbot.missing"
+    assert "--expand" in infer([finding("certbot.names", "example.com on web-1")])[0].remediation
+    assert infer([finding("certbot.expired", "example.com on web-1")])[0].remediation == "fix certbot.expired"

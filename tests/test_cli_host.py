@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from padlock import evidence
-from padlock.cli import main
+from padlock.cli import host_evidence, main
 from padlock.cli.arguments import parser
 from padlock.probes.host import read
 
@@ -71,6 +71,15 @@ class TestHostEvidence:
         assert (ended.returncode in (0, 1), ended.stderr) == (True, "")
         assert machines(out) == ["web-1"]
 
+    @pytest.mark.parametrize("packed", [False, True])
+    def test_a_greeting_before_the_document(self, packed: bool) -> None:
+        """What a login prints before the collector's output is passed over."""
+        written = today(host="web-1")
+        if packed:
+            written = f"padlock-host/1 gzip {base64.b64encode(gzip.compress(written.encode())).decode()}\n"
+        greeting = b"Welcome to {web-1}\r\n\xff Last login: Fri\n\n"
+        assert host_evidence.read(greeting + written.encode()).name == "web-1"
+
     def test_without_it_there_is_none(self, site: list[str], tmp_path: Path) -> None:
         """A check from outside alone has no machine, declared or not: here is no table of audits to look into."""
         out = tmp_path / "evidence.json"
@@ -80,7 +89,9 @@ class TestHostEvidence:
     @pytest.mark.parametrize(
         ("content", "said"),
         [
-            ("", "no document of the collector"),
+            ("", "it is empty: did the collector, or the ssh that ran it, fail?"),
+            (" \n", "it is empty"),
+            ("Welcome to {web-1}\n{ no document }", "no document of the collector"),
             ("nginx: the configuration file is fine", "no document of the collector"),
             ("\x00\xff", "no document of the collector"),
             ("[" * 100_000, "no document of the collector"),
@@ -162,6 +173,13 @@ class TestAuditHost:
             command = ["sh", "-s", "--", "--full"]
             ended = subprocess.run(command, stdin=script, capture_output=True, timeout=60, check=True)
         assert read(ended.stdout).name == os.uname().nodename
+
+    @pytest.mark.parametrize("more", [["example.com"], ["--dry-run"], ["--out", "web-1.json"]])
+    def test_script_path_stands_alone(self, more: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+        """A site beside it would not be checked, so that it is refused."""
+        assert main(["audit-host", "--script-path", *more]) == 2
+        output = capsys.readouterr()
+        assert (output.out, "stands alone" in output.err) == ("", True)
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
     def test_not_as_root(self) -> None:

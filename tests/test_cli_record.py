@@ -10,6 +10,7 @@ import pytest
 from padlock.assess import assess
 from padlock.cli import main
 from padlock.findings import Report
+from padlock.record import Record, of
 from padlock.storage import Results, Run, stamp
 
 from local.aws import CREDENTIALS, EmbeddedAws
@@ -134,6 +135,35 @@ def test_wrong_use_says_what_to_do(arguments: list[str], said: str, capsys: pyte
     output = capsys.readouterr()
     assert said in output.err
     assert not output.out
+
+
+def test_json_of_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The record as JSON has the lines of the text, with the same exit status."""
+    assert main(["record", "--report", written(tmp_path, EXPIRED), "--json"]) == 1
+    assert msgspec.json.decode(capsys.readouterr().out, type=Record) == of(EXPIRED)
+    assert main(["record", "--report", written(tmp_path, EXPIRED), "--json", "--since", "x"]) == 2
+    assert "leave out --since" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("results")
+def test_json_of_what_is_stored(capsys: pytest.CaptureFixture[str]) -> None:
+    """One object for one site, an array for several; what is not stored is said, and fails the command."""
+    assert main(["record", SITE, "--stored", "--at", "2026-11-20", "--json"]) == 1
+    found = msgspec.json.decode(capsys.readouterr().out, type=Record)
+    assert (found.site, found.at, found.status) == (SITE, NOW, "error")
+    assert main(["record", SITE, "unknown.example", "--stored", "--json"]) == 2
+    output = capsys.readouterr()
+    assert [one.site for one in msgspec.json.decode(output.out, type=list[Record])] == [SITE]
+    assert "unknown.example" in output.err
+
+
+@pytest.mark.usefixtures("results")
+def test_history_has_no_reasons(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a row of the history does not keep stands in no line as if it were the reason."""
+    assert main(["record", SITE, "--stored", "--at", "2026-11-20"]) == 1
+    text = capsys.readouterr().out
+    assert "? unknown |" in text
+    assert "reasons" not in text
 
 
 def test_a_time_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:

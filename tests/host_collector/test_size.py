@@ -7,6 +7,25 @@ from tests.host_collector.reading import SHELLS, understood
 
 pytestmark = pytest.mark.lab
 SSM_CHARACTERS = 24_000
+SITES = r"""
+mkdir -p /etc/ssl/sites
+openssl ecparam -name prime256v1 -genkey -noout -out /etc/ssl/sites/key
+for i in $(seq 60); do
+  pair=$((i % 20))
+  [ -e /etc/ssl/sites/$pair.pem ] || openssl req -x509 -key /etc/ssl/sites/key -subj /CN=site$i.example -days 30 \
+    -addext subjectAltName=$(openssl rand -hex 600 | fold -w 50 | sed 's/.*/DNS:&/' | paste -sd ,) \
+    -out /etc/ssl/sites/$pair.pem
+  cat >/etc/nginx/sites-enabled/a-site$i <<X
+server { listen 80; server_name site$i.example www.site$i.example; return 301 https://\$host\$request_uri; }
+server {
+    listen 443 ssl; server_name site$i.example www.site$i.example;
+    ssl_certificate /etc/ssl/sites/$pair.pem; ssl_certificate_key /etc/ssl/sites/key;
+    root /srv/site$i/$(openssl rand -hex 16); location / { include proxy_params; proxy_pass http://127.0.0.1:80; }
+}
+X
+done
+"""
+"""A server with 60 sites and 20 certificates of many names."""
 BIG_LOG = "seq 100000 | sed 's/.*/line & of a log that repeats itself, again and again and again/' | tail -n 2000"
 
 
@@ -44,6 +63,39 @@ def test_cuts_logs_first(web: Machine, shell: str) -> None:
         assert said.output(log).endswith(b"\nnewest\n")
         assert len(said.output(log).split(b"\n")[0]) == 197
     assert not any(section["cut"] for section in said.whole["sections"] if not section["name"].startswith("log_"))
+
+
+def test_keeps_the_configuration_of_many_sites(web: Machine) -> None:
+    """With 60 sites, logs and certificates are cut and the configuration is whole, in what there is room for."""
+    web.must(SITES)
+    web.must("openssl rand -hex 200000 | fold -w 40 >/var/log/nginx/access.log")
+    whole, document = understood(web.collect("--full")), web.collect()
+    said = understood(document)
+    assert 18_000 < len(document) <= SSM_CHARACTERS  # in steps of a quarter
+    assert said.section("log_access")["cut"]
+    assert said.section("certificates")["cut"]
+    assert not said.section("nginx_config")["cut"]
+    assert said.output("nginx_config") == whole.output("nginx_config")
+    # Of each pair there is still where it leads and whether it fits; of the first, the certificates themselves.
+    rows = said.rows("certificates")
+    for row, before in zip(rows, whole.rows("certificates"), strict=False):
+        assert row[:8] == before[:8]
+        assert row[8] in (before[8], b"")
+    kept = [len(row) == 9 and row[8].startswith(b"-----BEGIN") and row[8].endswith(b"-----\n") for row in rows]
+    assert kept[0]
+    assert not kept[-1]
+    assert kept == sorted(kept, reverse=True)
+    assert not any(row[8] for row, is_kept in zip(rows, kept, strict=True) if not is_kept)
+
+
+def test_media_types_are_left_out(web: Machine) -> None:
+    """Of `types { … }` the lines stay and the types do not; what follows is there."""
+    web.write("/etc/nginx/conf.d/types.conf", "types {\n  text/html html;\n  x/y z; } server {\n listen 81;\n}\n")
+    said = understood(web.collect("--full"))
+    assert said.status("nginx_test") == 0
+    assert b"conf.d/types.conf:\ntypes {\n\n} server {\n listen 81;\n}\n" in said.output("nginx_config")
+    assert b"application/json" not in said.output("nginx_config")
+    assert not said.section("nginx_config")["cut"]
 
 
 def test_fits_in_any_case(web: Machine) -> None:

@@ -65,9 +65,9 @@ def test_certbot_has_none() -> None:
     assert "none for example.com and www.example.com" in found.observed
     assert '"blog"' in found.observed
     assert found.commands == (
+        "[ ! -e /etc/letsencrypt/archive/example.com ] && "
         "certbot certonly --webroot --webroot-path /var/www/html --deploy-hook 'systemctl reload nginx' "
-        "--non-interactive --agree-tos --register-unsafely-without-email --cert-name example.com "
-        "-d example.com -d www.example.com",
+        "--cert-name example.com -d example.com -d www.example.com",
         "nginx -t && systemctl reload nginx",
     )
 
@@ -87,8 +87,58 @@ def test_certbot_has_none_and_nginx_no_place_for_it(old: str, new: str) -> None:
     machine = nginx(configuration=site(SITE.replace(old, new)))
     seen = with_audit(selfmade(), nginx=machine, certbot=certbot(lineages=()), certificates=())
     line = fires(MISSING, seen).commands[0]
-    assert line.startswith("certbot --nginx --non-interactive --agree-tos ")
+    assert line.startswith("certbot --nginx ")
+    assert not {"--agree-tos", "--register-unsafely-without-email"} & set(line.split())
     assert line.endswith(" -d example.com -d www.example.com")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"path": "/etc/letsencrypt/archive/example.com/fullchain1.pem", "key_fault": "missing"},
+        {"fault": "missing", "certificate": None, "real_path": ""},
+    ],
+    ids=["whole", "archive", "the key alone"],
+)
+def test_files_of_before_are_in_the_way(fields: dict[str, Any]) -> None:
+    """A name is refused whose files are there without its renewal: no command, and words that name the file."""
+    file = certificate_file(**fields)
+    found = fires(MISSING, audited(external=selfmade(), certificates=(file,), lineages=()))
+    assert found.commands == ()
+    assert "/etc/letsencrypt/renewal/example.com.conf" in found.remediation
+    assert "sudo certbot certonly --webroot --webroot-path /var/www/html --cert-name example.com-new" in (
+        found.remediation
+    )
+    (cause,) = (
+        one
+        for one in report(audited(external=selfmade(), certificates=(file,), lineages=())).causes
+        if one.code == "cause.certificate_coverage"
+    )
+    assert cause.remediation == found.remediation
+
+
+def test_another_sites_certificate_is_not_replaced() -> None:
+    """Where certbot has a certificate of the name for other hosts, no command takes it from them."""
+    other = lineage(names=("blog.example",))
+    assert fires(MISSING, audited(external=selfmade(), lineages=(other,))).commands == ()
+
+
+GONE = certificate_file(fault="missing", key_fault="missing", certificate=None, real_path="", key_matches=None)
+
+
+def test_a_certificate_that_is_served_from_memory_alone() -> None:
+    """No certificate is listed, and the files that nginx names are gone: no good answer from outside hides that."""
+    found = fires(MISSING, audited(certificates=(GONE,), lineages=()))
+    assert found.subject == "example.com on web-1"
+    assert "--cert-name example.com " in found.commands[0]
+    path = fires("nginx.certificate_path", audited(certificates=(GONE,), lineages=()))
+    assert "NAME" not in path.remediation
+    assert "NAME" in fires("nginx.certificate_path", audited(certificates=(GONE,))).remediation
+    rows = {row.step: row for row in report(audited(certificates=(GONE,), lineages=())).checklist}
+    assert (rows[8].status, rows[14].status) == ("fail", "unknown")
+    elsewhere = change(GONE, path="/etc/ssl/shop/bundle.pem")
+    silent(MISSING, audited(certificates=(elsewhere,), lineages=()))
 
 
 def test_certbot_is_not_installed() -> None:
@@ -234,8 +284,17 @@ def test_a_configuration_that_certbot_cannot_read() -> None:
         name="example.com-0001", names=(), not_after=None, valid=False, verdict="INVALID: renewal configuration"
     )
     seen = audited(external=unserved(), lineages=(broken,))
-    assert fires(EXPIRED, seen).subject == "example.com on web-1"
+    found = fires(EXPIRED, seen)
+    assert (found.subject, found.commands) == ("example.com on web-1", ())
+    assert "/etc/letsencrypt/renewal/example.com-0001.conf" in found.remediation
+    assert "`sudo certbot delete --cert-name example.com-0001`; `sudo certbot certonly " in found.remediation
+    left = certificate_file(real_path="/etc/letsencrypt/archive/example.com-0001/fullchain1.pem")
+    beside = fires(EXPIRED, audited(external=unserved(), lineages=(broken,), certificates=(left,))).remediation
+    assert "certbot delete" not in beside
+    assert "--cert-name example.com-0001-new -d example.com`" in beside
     silent(MISSING, seen)
+    assert "INVALID: renewal configuration" in unassessed(NAMES, seen)
+    assert fires(EXPIRED, audited(lineages=(broken,), certificates=(GONE,))).subject == "example.com on web-1"
 
 
 def test_left_over_certificates() -> None:

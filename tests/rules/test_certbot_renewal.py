@@ -90,6 +90,23 @@ def test_nothing_runs_it_at_all() -> None:
     assert found.commands[0].endswith("> /etc/cron.d/certbot-renew")
 
 
+@pytest.mark.parametrize("timers", [(), (CRON,)], ids=["no entry", "an entry"])
+def test_no_cron_daemon_runs(timers: tuple[RenewalTimer, ...]) -> None:
+    """An entry of cron's heals nothing there: the daemon is named, and no command writes one."""
+    found = fires(TIMER, audited(timers=timers, cron_runs=False))
+    assert "no cron daemon runs there" in found.observed
+    assert found.commands == ()
+    assert "systemctl enable --now cron" in found.remediation
+    assert "no cron daemon" not in fires(TIMER, audited(timers=timers, cron_runs=True)).observed
+
+
+def test_a_timer_that_rests_beside_no_cron() -> None:
+    """It needs no cron: it is switched on."""
+    found = fires(TIMER, audited(timers=(UNIT,), cron_runs=False))
+    assert found.commands == ("systemctl enable --now certbot.timer",)
+    assert "cron" not in found.observed
+
+
 def test_certbot_renews_nothing_of_the_site() -> None:
     """Then it needs no timer, and renewal is not certbot's to prove."""
     site = with_caa(healthy(), caa("example.com", "amazon.com"))

@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 import pytest
-from padlock.evidence import Evidence, Host, Ran
+from padlock.evidence import Evidence, Host, Listener, Ran
 from padlock.rules._machines import NOT_ROOT, each, machines, reload_nginx, shell, unread
 from padlock.rules._rule import NotApplicable, Problem, Unknown
 
 from tests.evidence_builder import NOW, change, healthy
-from tests.host_builder import host
+from tests.host_builder import host, nginx
 
 
 def audited(*all_machines: Host) -> Evidence:
@@ -17,10 +17,12 @@ def audited(*all_machines: Host) -> Evidence:
 
 
 def test_a_machine_that_can_be_judged() -> None:
-    """One whose audit is a few minutes old, or up to two days."""
+    """One whose audit is a few minutes old, or up to two days, or whose clock is a little ahead."""
     assert list(machines(audited(host()))) == [host()]
     old = host(collected_at=NOW - timedelta(hours=47))
     assert list(machines(audited(old))) == [old]
+    ahead = host(collected_at=NOW + timedelta(minutes=50))
+    assert list(machines(audited(ahead))) == [ahead]
 
 
 @pytest.mark.parametrize(
@@ -29,8 +31,9 @@ def test_a_machine_that_can_be_judged() -> None:
         (host(fault="the command timed out"), "the audit of web-1 failed: the command timed out"),
         (host(collected_at=NOW - timedelta(days=3, hours=1)), "the audit of web-1 is 3 days old"),
         (host(collected_at=NOW + timedelta(days=40)), "the clock of web-1 is 40 days ahead"),
+        (host(collected_at=NOW + timedelta(hours=2)), "the clock of web-1 is 2 hours ahead"),
     ],
-    ids=["failed", "stale", "clock"],
+    ids=["failed", "stale", "clock", "clock, hours"],
 )
 def test_a_machine_that_cannot(machine: Host, reason: str) -> None:
     """It is not known, and as it is the only one nothing that was found on it is over."""
@@ -81,3 +84,13 @@ def test_reloading_without_systemd() -> None:
     assert reload_nginx(host()) == "nginx -t && systemctl reload nginx"
     bare = host(sections={"nginx_service": Ran("systemctl is-active nginx", 127)})
     assert reload_nginx(bare) == "nginx -t && nginx -s reload"
+
+
+def test_a_stopped_nginx_is_started() -> None:
+    """An nginx that is down cannot be reloaded; it is started, unless another program has its port."""
+    down = nginx(running=False)
+    assert reload_nginx(host(nginx=down, listeners=())) == "nginx -t && systemctl reload-or-restart nginx"
+    bare = host(nginx=down, listeners=(), sections={"nginx_service": Ran("systemctl is-active nginx", 127, "")})
+    assert reload_nginx(bare) == "nginx -t && { nginx -s reload || nginx; }"
+    taken = (Listener("*", 80, "apache2"),)
+    assert reload_nginx(host(nginx=down, listeners=taken)) == "nginx -t && systemctl reload nginx"

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from padlock.evidence import Evidence, Listener, Ran
+from padlock.evidence import Evidence, Listener, Ran, Upstream
 from padlock.findings import Severity
 from padlock.probes.host.nginx_config import parse
 
 from tests.evidence_builder import HOSTS, change, fires, healthy, report, silent, unassessed, with_exchange
-from tests.host_builder import SITE, host, nginx, site, with_audit, with_nginx
+from tests.host_builder import SITE, certificate_file, host, nginx, site, with_audit, with_nginx
 from tests.mended_nginx import audited, laid, taken
 from tests.real_nginx import MAIN, RealNginx, needed
 
@@ -161,6 +161,33 @@ def test_inactive_among_several() -> None:
     machines = (host(nginx=nginx(running=False), listeners=()), host(name="web-2"))
     finding = fires("nginx.inactive", change(healthy(), host=machines))
     assert (finding.subject, finding.severity) == ("example.com on web-1", Severity.WARNING)
+
+
+BROKEN = Ran("nginx -t", 1, "[emerg] no")
+CADDY = (Listener("::", 443, "caddy"),)
+
+
+@pytest.mark.parametrize("code", ["nginx.invalid", "nginx.certificate_path", "upstream.unreachable"])
+def test_leftovers(code: str) -> None:
+    """The files of an nginx that is stopped say nothing of a site that something else serves."""
+    gone = {
+        "certificates": (certificate_file(fault="missing", certificate=None),),
+        "upstreams": (Upstream("unix:/run/gunicorn.sock", accepts=False),),
+    }
+    for listeners in (CADDY, ()):
+        stopped = {"nginx": nginx(running=False, test=BROKEN), "listeners": listeners, **gone}
+        silent(code, with_audit(healthy(), **stopped))
+    taken = with_audit(down(), nginx=nginx(running=False, test=BROKEN), listeners=CADDY, **gone)
+    assert "caddy on port 443" in unassessed(code, taken)
+
+
+@pytest.mark.parametrize("code", ["nginx.invalid", "nginx.certificate_path"])
+def test_stopped_and_needed(code: str) -> None:
+    """Where nothing else listens and the site is down, a stopped nginx is judged by its files."""
+    gone = (certificate_file(fault="missing", certificate=None),)
+    stopped = nginx(running=False, test=BROKEN)
+    fires(code, with_audit(down(), nginx=stopped, listeners=(), certificates=gone))
+    fires(code, with_audit(healthy(), nginx=nginx(test=BROKEN), certificates=gone))
 
 
 def test_not_inactive() -> None:

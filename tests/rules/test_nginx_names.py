@@ -7,6 +7,7 @@ import pytest
 from padlock.evidence import Ran
 from padlock.findings import Severity
 from padlock.probes.host.nginx_config import parse
+from padlock.rules.nginx_names import next_to
 
 from tests.evidence_builder import (
     ADDRESS_6,
@@ -23,7 +24,7 @@ from tests.evidence_builder import (
     with_host,
 )
 from tests.host_builder import SITE, configuration, dump, host, nginx, site, with_audit, with_nginx
-from tests.mended_nginx import mends
+from tests.mended_nginx import audited, laid, mends
 from tests.real_nginx import needed
 
 PLAIN = "server { listen 80; server_name example.com; return 301 https://$host$request_uri; }\n"
@@ -272,3 +273,47 @@ def test_the_lines_end_the_conflict(tmp_path: Path) -> None:
     """After the proposed lines nginx has one block for the name, and the link lies in sites-disabled."""
     mends(tmp_path, "nginx.conflicting_server_name", {"old-shop": SHOP, "shop": SHOP})
     assert (tmp_path / "sites-disabled" / "old-shop").read_text() == (tmp_path / "sites-available/shop").read_text()
+
+
+@needed
+def test_a_loop_of_the_siblings_block(tmp_path: Path) -> None:
+    """Where www's block is the default and leads to the misspelt host, visitors circle; the lines mend its block."""
+    www = f"server {{\n{TLS}\nserver_name www.example.com;\nreturn 301 https://example.com$request_uri;\n}}\n"
+    wrong = SHOP.removeprefix(PLAIN).replace("server_name example.com", "server_name example.cm")
+    finding = mends(tmp_path, "nginx.server_name_missing", {"shop": PLAIN + www + wrong})
+    assert 'sends visitors to "example.com" again, in a loop' in finding.observed
+    assert "server_name example.com example.cm;" in (tmp_path / "sites-available" / "shop").read_text()
+
+
+def test_a_redirect_that_ends_is_no_loop() -> None:
+    """A sibling's block that leads to another port, or to a page that it serves, is no loop."""
+    for rule in (
+        "return 301 https://example.com:8443$request_uri;",
+        "location = / { return 301 https://example.com/shop/; } location / { proxy_pass http://unix:/run/a.sock; }",
+    ):
+        www = f"server {{ listen 443 ssl; server_name www.example.com; {rule} }}"
+        silent("nginx.server_name_missing", with_nginx(healthy(), configuration=site(PLAIN + www)))
+
+
+@needed
+def test_the_lines_send_the_host_to_the_canonical_one(tmp_path: Path) -> None:
+    """A host that is not the declared canonical one is sent there by the block that gets its name."""
+    declared = healthy({"name": "example.com", "canonical": "example.com"})
+    mends(tmp_path, "nginx.server_name_missing", {"shop": SHOP}, declared)
+    text = (tmp_path / "sites-available" / "shop").read_text()
+    assert "if ($host = www.example.com) { return 301 https://example.com$request_uri; } server_name www" in text
+
+
+@needed
+def test_a_stranger_with_the_same_certificate(tmp_path: Path) -> None:
+    """A block with other names gets no name of the site, though its certificate has the site's hosts."""
+    stranger = SHOP.removeprefix(PLAIN).replace("server_name example.com", "server_name other.test")
+    ill = audited(tmp_path, laid(tmp_path, {"other": stranger}), None, {})
+    assert fires("nginx.server_name_missing", ill).commands == ()
+
+
+@pytest.mark.parametrize("name", ["exmaple.com", "exampl.com", "example.comm", "exarnple.com", "exbmple.com"])
+def test_one_slip(name: str) -> None:
+    """One letter too many, too few, wrong or out of place is a slip; two are another name."""
+    assert next_to(name, "example.com") is (name != "exarnple.com")
+    assert not next_to("example.com", "example.com")

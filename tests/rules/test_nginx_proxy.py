@@ -16,6 +16,16 @@ HEADERS = (
     "proxy_set_header Host $host; proxy_set_header X-Real-IP $remote_addr; proxy_set_header X-Forwarded-For "
     "$proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme;"
 )
+GUNICORN = (
+    "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme; "
+    "proxy_set_header Host $http_host;"
+)
+"""As Gunicorn's manual has it."""
+FLASK = (
+    "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme; "
+    "proxy_set_header X-Forwarded-Host $host; proxy_set_header X-Forwarded-Prefix /;"
+)
+"""As Flask's manual has it."""
 ALL = "Host, X-Real-IP, X-Forwarded-For and X-Forwarded-Proto"
 HEAD = "server {\n listen 443 ssl;\n server_name example.com www.example.com;\n ssl_certificate %certificate%;\n"
 HEAD += " ssl_certificate_key %key%;\n"
@@ -37,7 +47,7 @@ def secure(rules: str, before: str = "") -> tuple[Directive, ...]:
         (f"{HEADERS} location / {{ proxy_set_header Upgrade $http_upgrade; {APP} }}", ALL),
         (f"location / {{ {HEADERS.replace('$scheme', 'http')} {APP} }}", ": X-Forwarded-Proto"),
         (f"location / {{ {HEADERS.replace('$host', '$proxy_host')} {APP} }}", ": Host"),
-        (f"location / {{ {HEADERS.replace('$remote_addr', chr(34) * 2)} {APP} }}", ": X-Real-IP"),
+        (f"location / {{ {GUNICORN.replace('$scheme', chr(34) * 2)} {APP} }}", ": X-Real-IP and X-Forwarded-Proto"),
         (
             f"location / {{ {HEADERS} location /api {{ proxy_set_header Host $host; {APP} }} {APP} }}",
             "X-Real-IP",
@@ -78,6 +88,9 @@ def test_a_group_of_servers() -> None:
         f"location / {{ {HEADERS} location /api {{ {APP} }} }}",
         f"location / {{ {HEADERS.replace('$scheme', '$http_x_forwarded_proto')} {APP} }}",
         "location /.well-known/acme-challenge/ { proxy_pass http://127.0.0.1:8888; }",
+        f"location = /auth {{ internal; proxy_set_header X-Original-URI $request_uri; {APP} }}",
+        f"location /files {{ internal; if ($args) {{ {APP} }} }}",
+        f"location / {{ {FLASK} proxy_set_header X-Real-IP $remote_addr; {APP} }}",
         "location /media { proxy_pass https://bucket.storage.example; }",
         "location / { proxy_pass $backend; }",
         "location / { uwsgi_pass unix:/run/app.sock; }",
@@ -87,6 +100,24 @@ def test_a_group_of_servers() -> None:
 def test_passed_on(rules: str) -> None:
     """Headers of the location's own, inherited or included are passed on; other sites' servers want their own."""
     silent("nginx.proxy_headers", with_nginx(healthy(), configuration=secure(rules)))
+
+
+@pytest.mark.parametrize(
+    "headers", [GUNICORN, FLASK, HEADERS.replace("$remote_addr", '""')], ids=["Gunicorn", "Flask", "empty"]
+)
+def test_without_the_visitors_address_alone(headers: str) -> None:
+    """Only X-Real-IP missing is a notice, which fails no step: the manuals of Gunicorn and Flask leave it out."""
+    evidence = with_nginx(healthy(), configuration=secure(f"location / {{ {headers} {APP} }}"))
+    finding = fires("nginx.proxy_headers", evidence)
+    assert (finding.severity, "Host" in finding.observed) == (Severity.NOTICE, False)
+    assert [row.status for row in report(evidence).checklist if row.step == 17] == ["pass"]
+
+
+def test_a_forwarded_host_that_is_the_upstreams() -> None:
+    """X-Forwarded-Host with the upstream's own name is no substitute for Host."""
+    rules = f"location / {{ {FLASK.replace('$host', '$proxy_host')} {APP} }}"
+    finding = fires("nginx.proxy_headers", with_nginx(healthy(), configuration=secure(rules)))
+    assert (finding.severity, ": Host and X-Real-IP" in finding.observed) == (Severity.WARNING, True)
 
 
 def test_another_sites_block() -> None:

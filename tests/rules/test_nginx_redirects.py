@@ -176,3 +176,20 @@ def test_no_lines_where_they_would_not_heal() -> None:
     assert fires("nginx.no_redirect", with_nginx(in_clear(), configuration=site(PLAIN))).commands == ()
     only = PLAIN.replace(APP, "return 301 https://$host$request_uri;")
     assert fires("nginx.no_https_listener", with_nginx(closed(), configuration=site(only))).commands == ()
+
+
+@pytest.mark.parametrize("name", ["_", "other.test"])
+def test_a_block_that_does_not_name_the_host_is_left_alone(name: str) -> None:
+    """Neither the default server nor a stranger's block gets `ssl` or a certificate for the host."""
+    bare = SECURE.replace("443 ssl", "443 default_server").replace(NAMES, f"server_name {name};")
+    finding = fires("nginx.no_https_listener", with_nginx(closed(), configuration=site(bare)))
+    assert finding.commands == ()
+    assert "/etc/nginx/sites-enabled/" in finding.remediation
+
+
+def test_a_site_that_is_not_enabled() -> None:
+    """Where the default server answers, its page is not published as the site: the site's file is to be linked."""
+    default = "server { listen 80 default_server; server_name _; root /var/www/html; }\n"
+    finding = fires("nginx.no_https_listener", with_nginx(closed(), configuration=site(default)))
+    assert finding.commands == ()
+    assert "sudo ln -s ../sites-available/FILE" in finding.remediation

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 from padlock.evidence import Evidence, Ran, Upstream
+from padlock.findings import Severity
+from padlock.site import Health
 
-from tests.evidence_builder import NOW, change, fires, healthy, outcomes, silent, unassessed, with_exchange
+from tests.evidence_builder import NOW, change, fires, healthy, outcomes, report, silent, unassessed, with_exchange
 from tests.host_builder import SITE, SOCKET, nginx, site, with_audit
 
 CODE = "upstream.unreachable"
@@ -160,10 +162,14 @@ def test_the_site_answers_now() -> None:
     assert "answers now" in unassessed(CODE, audited(MISSING, external=healthy()))
 
 
+def beside(location: str) -> str:
+    """Return the healthy site's configuration with one more location beside the app's."""
+    return SITE.replace("location / {\n        include", f"{location}\n    location / {{\n        include")
+
+
 def test_another_part_of_the_site_is_down() -> None:
-    """A page from elsewhere says nothing of the part behind the dead socket, for an hour."""
-    api = "location /api/ { proxy_pass http://127.0.0.1:8009; }\n    location / {\n        include"
-    text = SITE.replace("location / {\n        include", api)
+    """A page from elsewhere says nothing of the part behind the dead socket, for an hour; then nothing is known."""
+    text = beside("location /api/ { proxy_pass http://127.0.0.1:8009; }")
     states = (Upstream(SOCKET, accepts=True), Upstream("127.0.0.1:8009", accepts=False, detail="refused"))
     fires(CODE, audited(*states, text=text, external=healthy()))
     old = {"collected_at": NOW - timedelta(hours=2)}
@@ -191,3 +197,65 @@ def test_it_could_not_be_tried(fields: dict[str, Any], reason: str) -> None:
 def test_a_machine_without_nginx() -> None:
     """Nothing passes anything on there."""
     assert outcomes(CODE, change(with_audit(broken(), nginx=None))) == []
+
+
+@pytest.mark.parametrize(
+    ("location", "target", "fix"),
+    [
+        ("location /grafana/ { proxy_pass http://127.0.0.1:3000/; }", "127.0.0.1:3000", "remove the location"),
+        ("location = /old.php { fastcgi_pass unix:/run/php.sock; }", "unix:/run/php.sock", "status 'php*-fpm'"),
+        ("location /v1/ { proxy_pass http://127.0.0.1:8000; }", "127.0.0.1:8000", "status gunicorn"),
+    ],
+)
+def test_a_side_location(location: str, target: str, fix: str) -> None:
+    """A dead side location of a site that works is a notice with its target: no cause, and no failed step."""
+    states = (Upstream(SOCKET, accepts=True), Upstream(target, accepts=False, detail="refused"))
+    judged = report(audited(*states, text=beside(location), external=healthy()))
+    found = [finding for finding in judged.findings if finding.code == CODE]
+    assert {finding.severity for finding in found} == {Severity.NOTICE}
+    assert all(location.split(" {", maxsplit=1)[0] in finding.observed for finding in found)
+    assert all(target in finding.remediation and fix in finding.remediation for finding in found)
+    assert ("gunicorn" in found[0].remediation) is ("8000" in target)
+    assert judged.causes == ()
+    assert {row.step: row.status for row in judged.checklist}[13] == "pass"
+
+
+def test_a_side_location_of_a_broken_site() -> None:
+    """Where pages fail for another reason, a dead side location is a warning at most, and no cause."""
+    states = (Upstream(SOCKET, accepts=True), Upstream("127.0.0.1:3000", accepts=False))
+    seen = audited(*states, text=beside("location /grafana/ { proxy_pass http://127.0.0.1:3000/; }"))
+    assert fires(CODE, seen).severity is Severity.WARNING
+
+
+def test_the_health_path_is_the_apps() -> None:
+    """What serves the declared health path is the app as well, when that path fails."""
+    text = beside("location /live { proxy_pass http://127.0.0.1:8009; }")
+    states = (Upstream(SOCKET, accepts=True), Upstream("127.0.0.1:8009", accepts=False))
+    seen = audited(*states, text=text)
+    assert fires(CODE, seen).severity is Severity.WARNING
+    declared = change(seen, site=change(seen.site, health=Health("/live")))
+    assert fires(CODE, declared).severity is Severity.ERROR
+
+
+def test_a_host_that_only_redirects() -> None:
+    """A host whose requests are all redirected before any location has no app, dead or not."""
+    text = beside("if ($host = www.example.com) { return 301 https://example.com$request_uri; }")
+    found = [outcome.subject for outcome in outcomes(CODE, audited(MISSING, text=text))]
+    assert found == ["example.com on web-1"]
+
+
+def test_the_server_of_challenges() -> None:
+    """The server of certbot's own runs only while it renews."""
+    text = beside("location ^~ /.well-known/acme-challenge/ { proxy_pass http://127.0.0.1:8888; }")
+    silent(CODE, audited(Upstream(SOCKET, accepts=True), Upstream("127.0.0.1:8888", accepts=False), text=text))
+
+
+def test_a_socket_that_nginx_may_not_use() -> None:
+    """The cause says so, with the finding's own fix, and no restart in the place of it."""
+    seen = audited(Upstream(SOCKET, accepts=False, detail="permission denied for www-data"))
+    (cause,) = [cause for cause in report(seen).causes if cause.code == "cause.upstream_down"]
+    assert "may not open the socket" in cause.explanation
+    assert "stopped" not in cause.explanation
+    assert "namei -l /run/gunicorn.sock" in cause.remediation
+    assert "systemctl restart" not in cause.remediation
+    assert cause.commands == ()

@@ -14,7 +14,6 @@ from padlock.findings import LineRecord, Report, Status, StepRecord, StepStatus
 
 LETTERS: Mapping[StepStatus, str] = {"pass": "p", "fail": "f", "unknown": "u", "not applicable": "n"}
 _STATUSES = {letter: status for status, letter in LETTERS.items()}
-NOT_KEPT = "history keeps no reasons"
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -99,8 +98,7 @@ def _differ(one: LineRecord, other: LineRecord) -> bool:
 
 
 def _row(title: str, letter: str) -> LineRecord:
-    status = _STATUSES[letter]
-    return LineRecord(title, status, (), NOT_KEPT if status in ("unknown", "not applicable") else "")
+    return LineRecord(title, _STATUSES[letter])
 
 
 def _title(step: int) -> str:

@@ -92,6 +92,23 @@ def test_what_runs_by_the_clock(rows: str, expected: list[tuple[str, bool]]) -> 
     assert timers(rows) == expected
 
 
+@pytest.mark.parametrize(
+    ("rows", "status", "runs"),
+    [
+        ("cron-daemon\trunning\n", 0, True),
+        ("cron-daemon\tstopped\n", 0, False),
+        ("cron-daemon\t?\n", 0, None),
+        ("timer\tcertbot.timer\tactive\n", 0, None),
+        ("cron-daemon\tstopped\n", 124, None),
+    ],
+)
+def test_whether_cron_runs(rows: str, status: int, runs: bool | None) -> None:
+    """It is known only where the collector says so."""
+    found = read(document(PRESENT, section("certbot_timers", rows, status))).certbot
+    assert found
+    assert found.cron_runs is runs
+
+
 def test_timers_that_could_not_be_asked() -> None:
     """Time that ran out is not "no timer"."""
     assert timers("", 124) is None

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from padlock.causes._clues import Clues, about, cause, first, hosts
-from padlock.findings import Cause, NotAssessed
+from padlock.findings import Cause, Finding, NotAssessed, Severity
 
 _LOST = ("proxy.scheme_lost", "proxy.host_lost")
 _LOST_SHOWN = (
@@ -23,7 +23,7 @@ def redirect_loop(clues: Clues) -> Iterator[Cause]:
     if not loops:
         return
     # An app that never learns of HTTPS redirects to it for ever: nginx's missing header is why.
-    headers = about(clues.any("nginx.proxy_headers"), loops)
+    headers = about(_dropped(clues), loops)
     shown = about(clues.any(*_LOST, *_LOST_SHOWN, "app.unhealthy"), loops)
     clues.take([*loops, *headers, *shown])
     yield cause(
@@ -36,12 +36,17 @@ def redirect_loop(clues: Clues) -> Iterator[Cause]:
     )
 
 
+def _dropped(clues: Clues) -> list[Finding]:
+    """Return where nginx drops headers that an app needs; one that it can do without leads to nothing."""
+    return [f for f in clues.any("nginx.proxy_headers") if f.severity is not Severity.NOTICE]
+
+
 def proxy_headers(clues: Clues) -> Iterator[Cause]:
     """Look for an app that does not learn which scheme or host visitors use."""
     lost = clues.errors(*_LOST)
     if not lost:
         return
-    headers = about(clues.any("nginx.proxy_headers"), lost)
+    headers = about(_dropped(clues), lost)
     shown = about(clues.any(*_LOST_SHOWN), lost)
     clues.take([*lost, *headers, *shown])
     what = " and the ".join(dict.fromkeys("host" if f.code == "proxy.host_lost" else "scheme" for f in lost))
@@ -63,12 +68,18 @@ def upstream_down(clues: Clues) -> Iterator[Cause]:
     shown = about(clues.any("server.unexpected_content", "server.addresses_disagree", "app.unhealthy"), seen)
     shown += about(clues.any("logs.upstream_errors", "app.health_missing"), seen)
     clues.take([*seen, *shown])
+    by_host = [finding for finding in seen if finding.code == "upstream.unreachable"]
+    denied = by_host and all(finding.observed.count("(permission denied") for finding in by_host)
     yield cause(
         "cause.upstream_down",
         seen,
-        f"nginx answers for {hosts(seen)} but gets nothing from the app behind it. The app has stopped, hangs, or "
-        "listens elsewhere than `proxy_pass` says; HTTPS is not the trouble.",
-        "`sudo systemctl status gunicorn`, `sudo journalctl -u gunicorn -n 50`, `sudo tail -n 50 "
+        f"nginx answers for {hosts(seen)} but may not open the socket of the app behind it: its user lacks the "
+        "permission. The app itself may well run; HTTPS is not the trouble."
+        if denied
+        else f"nginx answers for {hosts(seen)} but gets nothing from the app behind it. The app has stopped, hangs, "
+        "or listens elsewhere than `proxy_pass` says; HTTPS is not the trouble.",
+        "\n".join(dict.fromkeys(finding.remediation for finding in by_host))
+        or "`sudo systemctl status gunicorn`, `sudo journalctl -u gunicorn -n 50`, `sudo tail -n 50 "
         "/var/log/nginx/error.log`, then `sudo systemctl restart gunicorn`.",
         shown=shown,
     )

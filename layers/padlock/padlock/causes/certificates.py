@@ -18,6 +18,8 @@ def coverage(clues: Clues) -> Iterator[Cause]:
         return
     shown = clues.any("hsts.premature")
     clues.take([*seen, *shown])
+    # Without any certificate of certbot's there is none to expand.
+    none = dict.fromkeys(finding.remediation for finding in seen if finding.code == "certbot.missing")
     missing = dict.fromkeys(host_of(f.subject) for f in seen if f.code == "certificate.name_mismatch")
     names = " ".join(f"-d {host}" for host in missing or host_set(seen))
     yield cause(
@@ -27,8 +29,9 @@ def coverage(clues: Clues) -> Iterator[Cause]:
         "one that is meant for that name."
         if not any(finding.code.startswith("certbot.") for finding in seen)
         else f"certbot has no certificate that covers {hosts(seen)}.",
-        "`sudo certbot certificates` shows which names are covered; issue it again with all of them: `sudo certbot "
-        f"--nginx --expand {names}` plus a `-d` for each name that it has now.",
+        "\n".join(none)
+        or "`sudo certbot certificates` shows which names are covered; issue it again with all of them: `sudo "
+        f"certbot --nginx --expand {names}` plus a `-d` for each name that it has now.",
         shown=shown,
     )
 
@@ -41,6 +44,8 @@ def renewal_broken(clues: Clues) -> Iterator[Cause]:
     shown = [f for f in [*about(clues.any(*_BESIDE), seen), *clues.any("hsts.premature")] if f not in seen]
     clues.take([*seen, *shown])
     too_old = [finding for finding in seen if finding.code in _TOO_OLD]
+    # What is broken on the host has a fix of its own.
+    known = dict.fromkeys(f.remediation for f in seen if f.code in ("certbot.no_timer", "certbot.expired"))
     yield cause(
         "cause.renewal_broken",
         seen,
@@ -48,7 +53,8 @@ def renewal_broken(clues: Clues) -> Iterator[Cause]:
         "not run, or nginx still serves the old file."
         if too_old
         else f"The certificate of {hosts(seen)} will not be renewed: certbot does not run by itself, or fails.",
-        "`systemctl list-timers | grep certbot`, `sudo certbot renew --dry-run`, `sudo tail -n 100 "
+        "\n".join(known)
+        or "`systemctl list-timers | grep certbot`, `sudo certbot renew --dry-run`, `sudo tail -n 100 "
         "/var/log/letsencrypt/letsencrypt.log`; if `sudo certbot certificates` shows a newer one: `sudo systemctl "
         "reload nginx`, and a `--deploy-hook 'systemctl reload nginx'` for the next time.",
         shown=shown,

@@ -17,6 +17,9 @@ SECONDS, DRY_RUN_SECONDS = 120, 1200
 def audit_host(options: argparse.Namespace) -> int:
     """Run the collector on this machine and print what it says, or check sites with it; return the exit status."""
     if options.script_path:
+        if options.sites or options.site_file or options.out or options.dry_run:
+            complain("--script-path stands alone: it only prints where the collector is")
+            return FAULT
         sys.stdout.write(f"{COLLECTOR}\n")
         return HEALTHY
     if os.geteuid() != 0:

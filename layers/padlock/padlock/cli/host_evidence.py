@@ -1,5 +1,6 @@
 """`--host-evidence`: what machines say of themselves, read from files of the collector's."""
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,13 +8,17 @@ from pathlib import Path
 from padlock.evidence import Host
 
 COLLECTOR = Path(__file__).parents[1] / "host" / "collect.sh"
+_BEGINNING = re.compile(rb'^[ \t]*(?:\{\s{0,9}"format"|padlock-host/1 gzip )', re.MULTILINE)
 
 
 def read(document: bytes) -> Host:
-    """Read the collector's document; ValueError says why it is none."""
+    """Read the collector's document, after a login's greeting if there is one; ValueError says why it is none."""
+    if not document.strip():
+        raise ValueError("it is empty: did the collector, or the ssh that ran it, fail?")
     from padlock.probes.host import read as read_host  # noqa: PLC0415 — parsers that other commands need not load
 
-    return read_host(document)
+    found = _BEGINNING.search(document)
+    return read_host(document[found.start() :] if found else document)
 
 
 def load(files: Sequence[str]) -> tuple[tuple[Host, ...] | None, list[str]]:

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +49,7 @@ def record(options: argparse.Namespace) -> int:
             return _stored(options)
         before = _of_file(options.since) if options.since else None
         if options.report:
-            return _printed([_report(options.report)], before, options)
+            return _printed(_report(options.report), before, options)
     except Unusable as error:
         complain(str(error))
         return FAULT
@@ -67,6 +67,8 @@ def _contradiction(options: argparse.Namespace) -> str | None:
         return "name a site, as in `padlock record example.com`, or a report with --report"
     if options.stored and (options.host_evidence or options.site_file):
         return "--stored looks at nothing anew: leave out --host-evidence, and name the sites themselves"
+    if options.since and options.json:
+        return "--json prints one record and compares none: leave out --since"
     if options.at and not options.stored:
         return "--at needs --stored: only what the stack stored has a past"
     if options.since and len(options.sites) > 1 and not options.stored:
@@ -74,11 +76,17 @@ def _contradiction(options: argparse.Namespace) -> str | None:
     return None
 
 
-def _printed(reports: Iterable[Report], before: Record | None, options: argparse.Namespace) -> int:
-    reports = list(reports)
-    for report in reports:
+def _printed(report: Report, before: Record | None, options: argparse.Namespace) -> int:
+    if options.json:
+        _show_json([records.of(report)], single=True)
+    else:
         _show(records.of(report), before)
-    return exit_status(reports, strict=options.strict)
+    return exit_status([report], strict=options.strict)
+
+
+def _show_json(found: Sequence[Record], *, single: bool) -> None:
+    document = msgspec.json.encode(found[0] if single and found else found)
+    sys.stdout.write(msgspec.json.format(document, indent=2).decode() + "\n")
 
 
 def _show(now: Record, before: Record | None) -> None:
@@ -121,14 +129,22 @@ def _stored(options: argparse.Namespace) -> int:
         from padlock.storage import Results  # noqa: PLC0415 — boto3 takes 300 ms
 
         results = Results(client, table)
-        return max(_one_stored(results, key_of(name), options.at, since, options) for name in options.sites)
+        found = [_one_stored(results, key_of(name), options.at, since) for name in options.sites]
+        kept = [pair for pair in found if pair]
+        if options.json:
+            _show_json([now for now, _ in kept], single=len(found) == 1)
+        else:
+            for now, before in kept:
+                _show(now, before)
+        return FAULT if len(kept) < len(found) else max(_status(now, options) for now, _ in kept)
 
     return on_table(options, "ResultsTableName", action)
 
 
 def _one_stored(
-    results: "Results", site: str, at: datetime | None, since: datetime | None, options: argparse.Namespace
-) -> int:
+    results: "Results", site: str, at: datetime | None, since: datetime | None
+) -> tuple[Record, Record | None] | None:
+    """Return what is stored of a site, and what it is compared with; None: nothing is, which is said."""
     rows = results.history(site)
     latest = None if at else results.state(site)
     now = records.of_item(latest["report"]) if latest else None
@@ -136,11 +152,14 @@ def _one_stored(
     if now is None:
         until = f" until {at:%Y-%m-%d %H:%M} UTC" if at else ""
         complain(f"no check of {site} that has a record is stored{until}; `padlock record {site}` checks it now")
-        return FAULT
+        return None
     before = _last(site, rows, since) if since else None
     if since and before is None:
         complain(f"no check of {site} before {since:%Y-%m-%d %H:%M} UTC is stored: it is not compared")
-    _show(now, before)
+    return now, before
+
+
+def _status(now: Record, options: argparse.Namespace) -> int:
     unhealthy = ("error", "warning") if options.strict else ("error",)
     return FAULT if now.status == "inconclusive" else int(now.status in unhealthy)
 

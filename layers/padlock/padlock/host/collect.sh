@@ -6,7 +6,8 @@
 #
 # Three tools write by themselves. certbot gets its logs and locks in a private directory below /tmp, which goes at the
 # end. ufw gets a /run of its own for its lock. `nginx -T` makes an empty pid file where nginx does not run, which is
-# removed again. What stays: as every `nginx -t`, it makes log files that are configured and missing.
+# removed again. What stays: as every `nginx -t`, it makes what is configured and missing of log files and of the
+# directories for bodies and caches (/var/lib/nginx/body, proxy, fastcgi and so on; empty, the worker's own).
 
 usage() {
   cat <<'END'
@@ -170,17 +171,48 @@ unfield() {
 
 # Credentials of log lines, cron entries and hooks -> ***.
 hide() {
-  name='[a-z_-]*(authorization|passw|secret|token|api[_-]?key|hmac[_-]?key|session[_-]?id)[a-z_-]*'
+  name='[a-z0-9_-]*(authorization|passw|secret|token|(api|access|application|consumer|hmac)[_-]?key|session[_-]?id'
+  name="$name|dns_[a-z0-9_]+_key|x-auth|x-[a-z-]*signature)[a-z0-9_-]*"
+  user='(^|[^A-Za-z0-9_-])(-[A-Za-z]*[uU]|--(proxy-)?user)'
   sed -E -e 's/\?[^ "]+/?***/g' -e 's#(://)[^/@ "]*@#\1***@#g' \
     -e 's/\b(basic|bearer|digest|negotiate)( +)[A-Za-z0-9+\/=._~-]{6,}/\1\2***/Ig' \
     -e 's/\b((set-)?cookie["'\'']?[=:] *["'\'']?)[^"]*/\1***/Ig' \
-    -e "s/(${name}[\"']?[=:,] *[\"']?)[^] \"',;&)}]+/\1***/Ig" -e "s/(--${name} +)[^ ]+/\1***/Ig" \
+    -e "s/(${name}[\"']? *[=:,] *[\"']?)[^] \"',;&)}]+/\1***/Ig" -e "s/(--${name} +)[^ ]+/\1***/Ig" \
+    -e "s/(${user}[ =]*)([\"'])[^\"':]*:[^\"']*\5/\1\5***\5/g" \
+    -e "s/(${user}[] =,\"'\\]*)[^] \"':\\]+:[^] \"'\\]*/\1***/g" \
+    -e "s/((--cookie|-b)[ =]+\\\\?[\"']?)[^ \"'=]+=[^\"']*/\1***/g" -e 's/(sshpass +-p *)[^ ]+/\1***/g' \
     -e 's/"(protected|payload|signature)": "[^"]*"/"\1": "***"/' -e 's/eyJ[A-Za-z0-9_-]{8,}[A-Za-z0-9._-]*/***/g' |
     hide_lines_of_keys
 }
 
 # A line of a key that somebody pasted where none belongs, and that a tool quotes in its complaint.
 hide_lines_of_keys() { sed -E 's/[A-Za-z0-9+\/]{50,}=*/***/g'; }
+
+# nginx's complaints, which may quote what stands in the configuration: a word that is masked there is masked here.
+hide_complaint() {
+  secrets=$(known_of secret) awk '
+    BEGIN { n = split(ENVIRON["secrets"], secret, "\n"); for (i = 1; i <= n; i++) sub(/\037.*/, "", secret[i]) }
+    # LINE, WORD -> the line without it; SIDE: what stands on both sides of the word.
+    function without(line, word, side, at, kept) {
+      word = side word side
+      while (at = index(line, word)) {
+        kept = kept substr(line, 1, at - 1) side "***" side
+        line = substr(line, at + length(word))
+      }
+      return kept line
+    }
+    {
+      for (i = 1; i <= n; i++) if (secret[i] != "") {
+        $0 = without($0, secret[i], "\"")
+        # Words of letters alone are those of the complaint, too.
+        if (length(secret[i]) > 7 && secret[i] !~ /^[a-z_]+$/) $0 = without($0, secret[i], "")
+      }
+      print
+    }' | sed -E -e 's#(://|["( ])[^/@:" ]+:[^/@" ]*@#\1***@#g' -e 's#(://)[^/@" ]+@#\1***@#g' \
+    -e 's/((authorization|passw|secret|token|key|signature)[a-z0-9_-]*=)[^" &]+/\1***/Ig' \
+    -e 's/(unknown directive ")[A-Za-z0-9+\/=._-]*[0-9][A-Za-z0-9+\/=._-]{3,}"/\1***"/' \
+    -e 's/"[A-Za-z0-9+][A-Za-z0-9+\/]{49,}=*"/"***"/g'
+}
 
 # The same for nginx's own logs: what is quoted there is what a visitor sent, and may hold blanks.
 hide_visits() { sed -E -e 's/\?[^"]*( HTTP\/[0-9.]+")/?***\1/g' -e 's/("[^" ]*)\?[^"]*"/\1?***"/g' | hide; }
@@ -214,30 +246,58 @@ nginx_words() {
       if (mode == "facts" && seen[kind, a, b]++ == 0) printf "%s\037%s\037%s\n", kind, esc(a), esc(b)
     }
     function secret(w) {
-      return tolower(w) ~ /authorization|passw|secret|token|api[-_]?key|auth_basic_user|credential|hmac|secure_link_md5/
+      w = tolower(w)
+      return w ~ /authorization|passw|secret|token|(api|access)[-_]?key|auth_basic_user|credential|hmac|secure_link_md5/ ||
+        w ~ /cookie|signature|sig$|session[-_]?id|x[-_]auth|\$\{?arg_|http_[a-z0-9_]*(auth|sign|key|session)/
+    }
+    # What else goes to the app by a header of a fixed value is nobody but its own affair.
+    function ordinary(header) {
+      return tolower(header) ~ /^(host|connection|upgrade|forwarded|front-end-https|early-data|range|date|via|te)$/ ||
+        tolower(header) ~ /^(accept|content|if|sec|x-forwarded|x-original|x-request|x-real|x-scheme|x-url-scheme)(-|$)/
+    }
+    # TEXT, PATTERN, END -> the text with *** for what comes after END in each match.
+    function starred(text, pattern, end, kept, w) {
+      while (match(text, pattern)) {
+        w = substr(text, RSTART, RLENGTH)
+        kept = kept substr(text, 1, RSTART - 1)
+        text = substr(text, RSTART + RLENGTH)
+        match(w, end)
+        kept = kept substr(w, 1, RSTART + RLENGTH - 1) "***"
+        if (w ~ /@$/) kept = kept "@"
+      }
+      return kept text
     }
     # Directives of which no word is a secret, whatever it is called: a host may well be token.example.com.
     function safe(name) {
       return name ~ /^(server_name|server_tokens|listen|location|upstream|server|include|root|alias|return|rewrite)$/ ||
-        name ~ /^(try_files|error_page|log_format|(access|error)_log|ssl_.*|proxy_(pass|(pass|hide)_header)|auth_basic)$/
+        name ~ /^(try_files|error_page|log_format|(access|error)_log|(proxy_)?ssl_.*|auth_basic)$/ ||
+        name ~ /^(proxy|fastcgi|uwsgi|scgi|grpc)_(pass|(pass|hide)_header|ignore_headers|cookie_(path|domain|flags))$/
     }
     function word_done(w) {
       word[++words] = w
-      if (!hiding && !safe(word[1]) && secret(w)) hiding = 1
+      if (hiding) { sub(/\)$/, "", w); if (length(w) > 3 && w !~ /^\$[A-Za-z0-9_]+$/) fact("secret", w) }
+      else if (!safe(word[1]) && secret(w)) hiding = 1
+      else if (words == 2 && word[1] ~ /^(proxy|grpc)_set_header$/ && !ordinary(w)) hiding = 1
+      else if (words == 2 && word[1] == "set" && tolower(w) ~ /key|sig|auth|session|pin$|dsn$/) hiding = 1
     }
     function veil(text, w, kept) {
       if (!hiding) {
         if (secret(text) && text ~ /=/ && !safe(word[1])) return substr(text, 1, index(text, "=")) "***"
-        kept = ""
-        while (match(text, /[?&][^=&?]*([Kk]ey|[Tt]oken|[Ss]ecret|[Pp]assw)[^=&?]*=[^&]*/)) {
-          w = substr(text, RSTART, RLENGTH)
-          kept = kept substr(text, 1, RSTART - 1) substr(w, 1, index(w, "=")) "***"
-          text = substr(text, RSTART + RLENGTH)
+        if (text ~ /@/) {
+          text = starred(text, ":\/\/[^/@ \"]+@", ":\/\/")
+          text = starred(text, "^[^/@: \"]+:[^/@ \"]+@", "^")
         }
-        return kept text
+        text = starred(text, "[?&][^=&?]*([Kk]ey|[Tt]oken|[Ss]ecret|[Pp]assw|[Ss]ig)[^=&?]*=[^&]*", "=")
+        if (word[1] == "return" || text ~ /[ ,;{]|^[a-z_]+=/) text = starred(text, private, "([=:] *[\"\047]?)")
+        return text
       }
+      if (text == "") return text
       if (text ~ /^(\$[A-Za-z0-9_]+\)?|\)|=|!=|!?~\*?)$/) return text
       return text ~ /\)$/ ? "***)" : "***"
+    }
+    BEGIN {
+      private = "([Pp]assw|PASSW|[Ss]ecret|SECRET|[Tt]oken|TOKEN|[Kk]ey|KEY|[Ss]ignature)[A-Za-z0-9_-]*"
+      private = private "(=|[\"\047] *: *|: +)[\"\047]?[^\"\047 ,;&}*]+"
     }
     function pairs(d, i, j) {
       if (certs[d] == keys[d]) for (i = 1; i <= certs[d]; i++) fact("pair", cert[d, i], key[d, i])
@@ -251,7 +311,7 @@ nginx_words() {
     }
     function target(w, scheme) {
       if (match(w, /^[a-z]+:\/\//)) { scheme = substr(w, 1, RLENGTH - 3); w = substr(w, RLENGTH + 1) }
-      if (w !~ /^unix:/) sub(/[\/?].*/, "", w)
+      if (w !~ /^unix:/) { sub(/[\/?].*/, "", w); sub(/^.*@/, "", w) }
       else if (scheme != "") { w = substr(w, 6); sub(/:.*/, "", w); w = "unix:" w }
       if (w == "" || index(w, "$")) return
       if (w !~ /^unix:/ && w !~ /:[0-9]+$/) bare[w] = (scheme == "https" || scheme == "grpcs") ? 443 : 80
@@ -270,15 +330,17 @@ nginx_words() {
       if (opens) {
         depth++
         veiling[depth] = veiling[depth - 1] || (hiding && n ~ /^(map|geo)$/)
+        types = n == "types"
         if (n ~ /_by_lua_block$/) lua = 1
       }
       words = 0; hiding = veiling[depth]
     }
-    function emit(s) { if (mode == "mask") out = out s }
+    # Nothing is judged by the media types, which are long.
+    function emit(s) { if (mode == "mask" && !types) out = out s }
     # A dump lists each file apart, wherever it is included: what it leaves open is its own affair.
     /^# configuration file .*:$/ && !open {
       for (; depth > 0; depth--) pairs(depth)
-      pairs(0); words = 0; hiding = 0; lua = 0
+      pairs(0); words = 0; hiding = 0; lua = 0; types = 0
       file = substr($0, 22, length($0) - 22)
       if (mode == "mask") print
       else fact("file", file, "")
@@ -299,9 +361,9 @@ nginx_words() {
           closed = open == "\"" ? match(rest, /^([^"\\]|\\.)*"/) : match(rest, /^([^\047\\]|\\.)*\047/)
           if (closed) {
             w = substr(rest, 1, RLENGTH - 1); rest = substr(rest, RLENGTH + 1)
-            emit(first ? veil(w) open : hiding ? open : w open)
+            emit((first || !hiding ? veil(w) : "") open)
             word_done(plain(quoted w)); open = ""
-          } else { emit(first ? veil(rest) : hiding ? "" : rest); quoted = quoted rest "\n"; rest = ""; first = 0 }
+          } else { emit(first || !hiding ? veil(rest) : ""); quoted = quoted rest "\n"; rest = ""; first = 0 }
         }
         else if (match(rest, /^[ \t\r]+/)) { emit(substr(rest, 1, RLENGTH)); rest = substr(rest, RLENGTH + 1) }
         else {
@@ -316,7 +378,7 @@ nginx_words() {
               rest = ""
             }
           } else if (c == "}") {
-            emit(c); rest = substr(rest, 2)
+            types = 0; emit(c); rest = substr(rest, 2)
             pairs(depth)
             if (depth > 0) depth--
             words = 0; hiding = veiling[depth]
@@ -425,11 +487,14 @@ nginx_version() {
 nginx_test() {
   if [ $built_status -eq 124 ]; then return 124; fi
   if [ -n "$private" ]; then
-    cat "$complaints"
+    hide_complaint <"$complaints"
     return "$configuration_status"
   fi
   # shellcheck disable=SC2086 # several words
-  limited 3 "$nginx" $options -t
+  said=$(limited 3 "$nginx" $options -t 2>&1)
+  status=$?
+  printf '%s\n' "$said" | hide_complaint
+  return $status
 }
 
 nginx_config() {
@@ -541,8 +606,10 @@ certificate_pairs() {
 }
 
 certificates() {
-  certificate_pairs | awk '!seen[$0]++ && ++count <= 60' | while IFS=$UNIT read -r named named_key no_file; do
+  certificate_pairs | awk -v most=$pairs_most '!seen[$0]++ && ++count <= most' | while IFS=$UNIT read -r named named_key no_file; do
     in_time || exit 124
+    # Hundreds of pairs leave time for the other sections.
+    [ $((ticks - began)) -lt 300 ] || exit 0
     path_of "$named_key"
     key=$path
     path_of "$named"
@@ -931,19 +998,37 @@ collect() {
   fi
 }
 
-# CHARACTERS OF A LOG, CHARACTERS OF ANOTHER SECTION -> the document.
+# The most characters of a log, of all certificates themselves, of another section, and of the configuration -> the
+# document.
 document() {
   printf '{"format":"padlock-host/1","collected_at":%s,"host":"%s","system":"%s","uid":%s,"sections":[' \
     "$collected_at" "$host" "$system" "$uid"
-  printf '%s' "$sections" | awk -v log_most="$1" -v other_most="$2" '
+  printf '%s' "$sections" | awk -v log_most="$1" -v pem_most="$2" -v other_most="$3" -v config_most="$4" '
+    # The lines of certificates, the last of them without the certificate itself; $cut.
+    function thin(text, at, end, kept, size) {
+      while (at = index(text, "\\t-----BEGIN ")) {
+        kept = kept substr(text, 1, at + 1); text = substr(text, at + 2)
+        end = index(text, "\\t")
+        end = end ? end : length(text) + 1
+        at = index(text, "-----END ")
+        if (!at || at > end) continue
+        at += index(substr(text, at), "CERTIFICATE-----") + 17
+        size += at
+        if (size > pem_most) cut = 1
+        else kept = kept substr(text, 1, at)
+        text = substr(text, at + 1)
+      }
+      return kept text
+    }
     {
       at = index($0, ",\"output\":\"")
       start = substr($0, 1, at - 1); body = substr($0, at + 11, length($0) - at - 12)
-      is_log = start ~ /^\{"name":"log_/
-      most = is_log ? log_most : other_most
+      is_log = start ~ /^\{"name":"log_/; cut = 0
+      most = is_log ? log_most : start ~ /^\{"name":"nginx_config"/ ? config_most : other_most
+      if (start ~ /^\{"name":"certificates"/) body = thin(body)
       # Whole lines: the newest of a log, the first of all else.
       if (length(body) > most) {
-        sub(/"cut":false/, "\"cut\":true", start)
+        cut = 1
         n = split(body, line, "\\\\n"); body = ""; size = 0
         for (i = 1; i <= n; i++) {
           next_line = line[is_log ? n + 1 - i : i]
@@ -952,19 +1037,57 @@ document() {
           body = is_log ? next_line (i > 1 ? "\\n" : "") body : body next_line "\\n"
         }
       }
+      if (cut) sub(/"cut":false/, "\"cut\":true", start)
       printf "%s%s,\"output\":\"%s\"}", (NR > 1 ? "," : ""), start, body
     }'
   echo ']}'
 }
 
+# BOUNDS of a document: whether it is short enough; then it is $whole.
+fits() {
+  tried=$(document "$@" | $pack)
+  [ ${#tried} -le "$most" ] && whole=$tried
+}
+
+# -> $whole, of which as little as possible is cut: logs before certificates, these before the other sections, and the
+# configuration last, on which most is judged. In each line, @ is what is cut, from 2,400,000 characters down by quarters.
+fit() {
+  all=9999999
+  fits $all $all $all $all && return
+  if [ "$most" -ne $FULL_LIMIT ] && [ $pack = cat ]; then pack=packed && fits $all $all $all $all && return; fi
+  while read -r least bounds; do
+    # shellcheck disable=SC2046 # four numbers
+    fits $(bounds_of $least) || continue
+    low=0 high=30
+    while [ $((high - low)) -gt 1 ]; do
+      middle=$(((low + high) / 2)) step=0 size=2400000
+      while [ $step -lt $middle ]; do step=$((step + 1)) size=$((size * 3 / 4)); done
+      [ $size -gt "$least" ] || size=$least
+      # shellcheck disable=SC2046 # four numbers
+      if fits $(bounds_of $size); then high=$middle; else low=$middle; fi
+    done
+    return
+  done <<END
+500 @ $all $all $all
+0 500 @ $all $all
+2000 500 0 @ $all
+0 500 0 4000 @
+0 0 0 @ 0
+END
+  whole=$tried
+}
+
+# NUMBER -> the bounds with it.
+bounds_of() { printf '%s\n' "$bounds" | sed "s/@/$1/"; }
+
 packed() { printf 'padlock-host/1 gzip '; gzip -9 -n -c | base64 | tr -d '\n'; echo; }
 
 main() {
-  dry_run=no most=$LIMIT pack=cat
+  dry_run=no most=$LIMIT pack=cat pairs_most=100
   for option in "$@"; do
     case $option in
     --dry-run) dry_run=yes ;;
-    --full) most=$FULL_LIMIT ;;
+    --full) most=$FULL_LIMIT pairs_most=200 ;;
     --compress) pack=packed ;;
     --help) usage && exit 0 ;;
     *) usage >&2 && exit 2 ;;
@@ -974,14 +1097,7 @@ main() {
   host=$(uname -n | tr -d '\n' | encode)
   system=$(sed -n 's/^PRETTY_NAME="\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' /etc/os-release 2>/dev/null | tr -d '\n' | encode)
   collect
-  whole=$(document 9999999 9999999 | $pack)
-  [ ${#whole} -le "$most" ] || [ "$most" -eq $FULL_LIMIT ] || pack=packed
-  for bounds in '9999999 9999999' '100000 200000' '40000 200000' '16000 100000' '8000 60000' '4000 40000' '2000 20000' \
-    '1000 10000' '500 5000' '0 500'; do
-    [ ${#whole} -gt "$most" ] || break
-    # shellcheck disable=SC2086 # two numbers
-    whole=$(document $bounds | $pack)
-  done
+  fit
   printf '%s\n' "$whole"
 }
 

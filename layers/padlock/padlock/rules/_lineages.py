@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 
 from padlock.evidence import Certificate, CertificateFile, Evidence, Host, Lineage, organisation
+from padlock.rules._challenge_places import expected_name
 from padlock.rules._machines import machines, unread
 from padlock.rules._rule import Unknown
 from padlock.rules._served import Served, covers, fits, served
@@ -60,13 +61,34 @@ def _below(path: str) -> bool:
     return posixpath.normpath(path).startswith(LETSENCRYPT)
 
 
+def lost(machine: Host, host: str) -> str:
+    """Return the name of certbot's certificate whose files nginx names for a host and that are gone; empty: none.
+
+    nginx serves it from memory until it is started anew, so that visitors still get what the disk has no more.
+    """
+    gone = [file.path for file in machine.certificates or () if file.fault == "missing" and _below(file.path)]
+    name = expected_name(machine, [host]) if gone else ""
+    return name if name and any(path.startswith(f"{LETSENCRYPT}live/{name}/") for path in gone) else ""
+
+
+def left_over(machine: Host, name: str) -> str:
+    """Return a file that lies where certbot would put a new certificate of this name; empty: none is known."""
+    places = tuple(f"{LETSENCRYPT}{place}/{name}/" for place in ("live", "archive"))
+    for file in machine.certificates or ():
+        there = [file.real_path, "" if file.fault == "missing" else file.path]
+        there += ["" if file.key_fault == "missing" else file.key_path]
+        if found := next((path for path in there if path.startswith(places)), ""):
+            return found
+    return ""
+
+
 def other_certificate(evidence: Evidence, machine: Host, host: str) -> str:
     """Return which certificate a host has that certbot on this machine did not get; empty: none that is good.
 
     It is what visitors get, or what lies there in a file of somebody else's.
     """
     seen = served(evidence, host)
-    if seen and all(_good(item, host) for item in seen):
+    if seen and all(_good(item, host) for item in seen) and not lost(machine, host):
         ours = {number(line.serial) for line in of_host(machine, host)}
         issuers = {
             organisation(leaf.issuer) for file, leaf in files_of_host(machine, host) if is_certbots(machine, file)

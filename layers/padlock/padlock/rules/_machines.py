@@ -14,6 +14,8 @@ from padlock.rules._subjects import span
 
 STALE = timedelta(days=2)
 """An audit runs daily; of one that is older nobody knows whether it still holds."""
+SKEW = timedelta(hours=1)
+"""How far a machine's clock may be ahead; with more, nobody knows how old its word is."""
 NOT_ROOT = "the collector did not run as root there, so that much of it could not be read"
 
 
@@ -56,7 +58,7 @@ def unusable(evidence: Evidence, machine: Host) -> str:
     age = evidence.gathered_at - machine.collected_at
     if age > STALE:
         return f"the audit of {machine.name} is {span(age)} old"
-    if -age > STALE:
+    if -age > SKEW:
         return f"the clock of {machine.name} is {span(age)} ahead"
     return ""
 
@@ -88,8 +90,15 @@ def shell(*lines: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def reload_nginx(machine: Host) -> str:
-    """Return the line that makes nginx read its files anew, if they are valid; not every machine has systemd."""
-    return f"nginx -t && {hook(machine)}"
+    """Return the line that makes nginx read its files anew, if they are valid; not every machine has systemd.
+
+    An nginx that does not run is started, unless another program has taken its place.
+    """
+    stopped = machine.nginx is not None and machine.nginx.running is False
+    if not stopped or any(each.process != "nginx" for each in machine.listeners or ()):
+        return f"nginx -t && {hook(machine)}"
+    plain = hook(machine).startswith("nginx")
+    return f"nginx -t && {'{ nginx -s reload || nginx; }' if plain else 'systemctl reload-or-restart nginx'}"
 
 
 def hook(machine: Host) -> str:

@@ -10,12 +10,14 @@ from functools import cached_property
 import msgspec
 
 from padlock.evidence import CertificateFile, Directive, Evidence, Host, Nginx
+from padlock.rules._answers import look
+from padlock.rules._default_pages import default_page
 from padlock.rules._lineages import of_host
 from padlock.rules._machines import each, machines, on, unread
 from padlock.rules._nginx import FAMILIES, Family, Http, Server, Socket, read, walk
 from padlock.rules._nginx_names import Match, Matcher
 from padlock.rules._rule import NotApplicable, Outcome, Unknown
-from padlock.rules._subjects import resolved
+from padlock.rules._subjects import listed, resolved
 from padlock.site import Site
 
 MOST_SOCKETS = 64
@@ -156,11 +158,42 @@ def _lost(configuration: tuple[Directive, ...]) -> Iterator[Directive]:
                 yield directive
 
 
+def aside(site: Site, evidence: Evidence, machine: Host) -> Unknown | NotApplicable | None:
+    """Return why a stopped nginx has no say, so that its files say nothing of the site; None: it has one."""
+    if machine.nginx is None or machine.nginx.running is not False:
+        return None
+    others = takers(site, machine)
+    # Of several machines one may be down while the others answer.
+    fleet = any(each.nginx and each.nginx.running for each in evidence.host or ())
+    if answered(evidence) and (others or not fleet):
+        return NotApplicable(f"nginx on {machine.name} is not what serves the site")
+    if others:
+        subject = on(site.name, machine)
+        return Unknown(subject, f"nginx does not run there, and in its place listens {listed(others, 3)}")
+    return None
+
+
+def takers(site: Site, machine: Host) -> list[str]:
+    """Return the other programs that listen on the site's ports."""
+    ports = (site.http_port, site.ports.https)
+    others = [each for each in machine.listeners or () if each.port in ports and each.process != "nginx"]
+    return list(dict.fromkeys(f"{each.process or 'another program'} on port {each.port}" for each in others))
+
+
+def answered(evidence: Evidence) -> bool:
+    """Whether the site answers visitors well."""
+    for host in evidence.hosts:
+        seen = look(evidence, host).seen.values()
+        if any((answer.status or 500) < 500 and not default_page(answer) for answer in seen):
+            return True
+    return False
+
+
 def judge(site: Site, evidence: Evidence, question: Callable[[Configured], Iterator[Outcome]]) -> Iterator[Outcome]:
     """Yield what a question yields of every machine whose configuration can be judged."""
 
     def ask(machine: Host) -> Iterator[Outcome]:
-        here = configured(site, machine)
+        here = aside(site, evidence, machine) or configured(site, machine)
         yield from question(here) if isinstance(here, Configured) else [here]
 
     yield from each(evidence, ask)

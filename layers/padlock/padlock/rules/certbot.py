@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from padlock.evidence import CertificateFile, Evidence, Host, Lineage
 from padlock.findings import Severity
 from padlock.rules._challenge_places import expected_name, webroot
-from padlock.rules._lineages import files_of_host, lineages, of_host, other_certificate
+from padlock.rules._lineages import LETSENCRYPT, files_of_host, left_over, lineages, of_host, other_certificate
 from padlock.rules._machines import each, hook, machines, on, reload_nginx, shell, unread
 from padlock.rules._renewed_files import late
 from padlock.rules._rule import NotApplicable, Outcome, Problem, Unknown, rule
@@ -17,8 +17,6 @@ from padlock.rules._subjects import listed, moment, quoted
 from padlock.site import Site
 
 _QUIET = ("--non-interactive",)
-_CONSENT = ("--agree-tos", "--register-unsafely-without-email")
-"""For an authority's account, where there is none yet."""
 
 
 def _concerned(evidence: Evidence, machine: Host) -> dict[str, str]:
@@ -75,19 +73,53 @@ def _missing(site: Site, evidence: Evidence, machine: Host) -> Iterator[Outcome]
     observed = f"`certbot certificates` has none for {listed(hosts)}"
     if known := [line.name for line in lineages(machine)]:
         observed += f"; it has {listed((quoted(name) for name in known), 5)}"
-    lines = _issued(machine, hosts)
-    yield Problem(on(hosts[0], machine), observed, f"a certificate for {listed(hosts)}", commands=lines)
+    yield Problem(
+        on(hosts[0], machine),
+        observed,
+        f"a certificate for {listed(hosts)}",
+        remediation=_anew(machine, hosts),
+        commands=_issued(machine, hosts),
+    )
 
 
 def _issued(machine: Host, hosts: list[str]) -> tuple[str, ...]:
-    """Return how a first certificate is got: by nginx's own web root where it has one, which takes no plugin."""
+    """Return how a first certificate is got: by nginx's own web root where it has one, which takes no plugin.
+
+    The authority's terms are the owner's to agree to: without an account certbot asks, so that it may not be quiet.
+    """
     root, name = webroot(machine, hosts), expected_name(machine, hosts)
+    if _taken(machine, hosts) or any(line.name == (name or hosts[0]) for line in lineages(machine)):
+        return ()
     called = ("--cert-name", name) if name else ()
     if not (root and name):
-        return shell(("certbot", "--nginx", *_QUIET, *_CONSENT, *called, *_names(hosts)))
+        return shell(("certbot", "--nginx", *called, *_names(hosts)))
     how = ("certonly", "--webroot", "--webroot-path", root, "--deploy-hook", hook(machine))
-    issue = shell(("certbot", *how, *_QUIET, *_CONSENT, *called, *_names(hosts)))
-    return (*issue, reload_nginx(machine)) if issue else ()
+    issue = shell(("certbot", *how, *called, *_names(hosts)))
+    # In a directory of before certbot stops halfway, and leaves the name unusable.
+    free = f"[ ! -e {LETSENCRYPT}archive/{name} ]"
+    return (*(f"{free} && {line}" for line in issue), reload_nginx(machine)) if issue else ()
+
+
+def _taken(machine: Host, hosts: list[str]) -> str:
+    """Return a file that keeps certbot from giving a new certificate the name that it should have; empty: none."""
+    return left_over(machine, expected_name(machine, hosts) or hosts[0])
+
+
+def _anew(machine: Host, hosts: list[str]) -> str:
+    """Return how a certificate is got beside the files of one that certbot no longer knows; empty: as usual."""
+    file, name = _taken(machine, hosts), expected_name(machine, hosts) or hosts[0]
+    if not file:
+        return ""
+    root = webroot(machine, hosts)
+    how = ("certonly", "--webroot", "--webroot-path", root) if root else ("certonly", "--nginx")
+    line = shell(("certbot", *how, "--cert-name", f"{name}-new", *_names(hosts)))
+    lost = f"{LETSENCRYPT}renewal/{name}.conf"
+    return (
+        f"{quoted(file)} is of a certificate that certbot does not list, and it issues none of the same name beside "
+        f"it. Bring {quoted(lost)} back from a backup and look with `sudo certbot certificates`; or get one of "
+        f"another name{f': `sudo {line[0]}`' if line else ''}, have nginx name its files under "
+        f"{quoted(f'{LETSENCRYPT}live/{name}-new/')}, then `sudo nginx -t && sudo systemctl reload nginx`."
+    )
 
 
 def _no_list(machine: Host) -> str:
@@ -110,7 +142,11 @@ def _without_certbot(evidence: Evidence, machine: Host, hosts: list[str]) -> Ite
             f"certbot is not installed; {_valid(file)}, and lies where certbot keeps its certificates",
             "certbot, or another program that renews it",
             None if overdue else Severity.NOTICE,
-            commands=_installed(machine, hosts) if overdue else (),
+            "If nobody renews it: `sudo apt install certbot python3-certbot-nginx`, then `sudo certbot renew`, `sudo "
+            f"nginx -t && sudo systemctl reload nginx`. Does `sudo certbot certificates` not list it: {again}"
+            if (again := _anew(machine, hosts))
+            else "",
+            _installed(machine, hosts) if overdue else (),
         )
     elif machine.nginx is None:
         yield NotApplicable(f"neither nginx nor certbot is installed on {machine.name}")
@@ -131,7 +167,8 @@ def _installed(machine: Host, hosts: list[str]) -> tuple[str, ...]:
     if not machine.system.startswith(("Debian", "Ubuntu")):
         return ()
     install = ("apt-get", "install", "--yes", "certbot", "python3-certbot-nginx")
-    return (*shell(install), *_issued(machine, hosts))
+    issue = _issued(machine, hosts)
+    return (*shell(install), *issue) if issue else ()
 
 
 @rule(
@@ -161,7 +198,14 @@ def _lacking(site: Site, evidence: Evidence, machine: Host) -> Iterator[Outcome]
     if not lacking or len(lacking) == len(hosts):
         return  # without any it is certbot.missing
     fitting = Counter(line.name for lines in found.values() for line in lines)
-    best = max((line for lines in found.values() for line in lines), key=lambda one: (one.valid, fitting[one.name]))
+    best = max(
+        (line for lines in found.values() for line in lines),
+        key=lambda one: (bool(one.names), one.valid, fitting[one.name]),
+    )
+    if not best.names:
+        for host in lacking:
+            yield Unknown(on(host, machine), f"certbot cannot read {quoted(best.name)}: {quoted(best.verdict)}")
+        return
     lines = _widened(machine, best, lacking)
     for host in lacking:
         observed = f"certbot's certificate {quoted(best.name)} is for {listed(best.names, 10)}"
@@ -231,7 +275,29 @@ def _invalid(site: Site, evidence: Evidence, machine: Host) -> Iterator[Outcome]
         observed = f"certificate {quoted(line.name)}: {verdict}" + (
             f", until {moment(line.not_after)}" if line.not_after else ""
         )
-        yield Problem(on(host, machine), observed, "VALID", commands=_renewed(machine, line))
+        remedy = "" if line.names else _unreadable(machine, line)
+        yield Problem(on(host, machine), observed, "VALID", remediation=remedy, commands=_renewed(machine, line))
+
+
+def _unreadable(machine: Host, line: Lineage) -> str:
+    """Return what helps where certbot cannot read a certificate's configuration, and so renews nothing."""
+    files = " and ".join(
+        quoted(f"{LETSENCRYPT}{place}") for place in (f"renewal/{line.name}.conf", f"live/{line.name}")
+    )
+    # Beside what is left certbot issues none of the name, and `certbot delete` fails on it halfway.
+    left = left_over(machine, line.name)
+    delete = shell(("certbot", "delete", "--cert-name", line.name))
+    name = f"{line.name}-new" if left else line.name
+    issue = shell(("certbot", "certonly", "--webroot", "-w", "WEBROOT", "--cert-name", name))
+    how = "; ".join(f"`sudo {words}" for words in [*(f"{one}`" for one in delete if not left), *issue])
+    return (
+        f"Bring {files} back from a backup, until `sudo certbot certificates` shows the certificate again. Where "
+        f"there is none, have it issued anew: {how} -d {{host}}` with a `-d` for each name and the directory from "
+        "which nginx serves `/.well-known/acme-challenge/`. Do not restart nginx before: it may serve the "
+        "certificate from memory. "
+        + (f"Let nginx name the files under {quoted(f'{LETSENCRYPT}live/{name}/')}. " if left else "")
+        + "Then `sudo nginx -t && sudo systemctl reload nginx`."
+    )
 
 
 def _lasting(evidence: Evidence, line: Lineage) -> bool:
@@ -241,7 +307,7 @@ def _lasting(evidence: Evidence, line: Lineage) -> bool:
 def _renewed(machine: Host, line: Lineage) -> tuple[str, ...]:
     """Return how an expired or revoked certificate is renewed, unless a dry run showed that it cannot be."""
     test = machine.certbot.dry_run if machine.certbot else None
-    if "TEST_CERT" in line.verdict or (test and {line.name, line.path} & set(test.failed)):
+    if not line.names or "TEST_CERT" in line.verdict or (test and {line.name, line.path} & set(test.failed)):
         return ()
     force = ("--force-renewal",) if "REVOKED" in line.verdict else ()
     renew = shell(("certbot", "renew", "--cert-name", line.name, "--no-random-sleep-on-renew", *force))

@@ -10,7 +10,7 @@ from datetime import timedelta
 from padlock.evidence import TIMED_OUT, Certbot, Evidence, Host, Lineage, RenewalTest, RenewalTimer
 from padlock.findings import Severity
 from padlock.rules._challenge_errors import likely
-from padlock.rules._lineages import lineages, of_host, other_certificate
+from padlock.rules._lineages import lineages, lost, of_host, other_certificate
 from padlock.rules._machines import each, on, reload_nginx, shell, unread
 from padlock.rules._rule import NotApplicable, Outcome, Problem, Unknown, rule
 from padlock.rules._subjects import listed, quoted
@@ -19,6 +19,12 @@ from padlock.site import Site
 _DUE = timedelta(days=30)
 """Before the expiry, when certbot renews by default."""
 _CRON = 'echo "23 3,15 * * * root $(command -v certbot) renew --quiet" > /etc/cron.d/certbot-renew'
+_NO_CRON = (
+    "No cron daemon runs there, so that an entry of cron's does nothing: `sudo systemctl enable --now cron` (`sudo "
+    "apt install cron` where it is not installed; `crond` with Red Hat), and an entry: `echo '23 3,15 * * * root "
+    "certbot renew --quiet' | sudo tee /etc/cron.d/certbot-renew`. Or a systemd timer: `systemctl list-timers --all "
+    "| grep certbot`, `sudo systemctl enable --now certbot.timer`."
+)
 
 
 def _certificates(evidence: Evidence, machine: Host) -> dict[str, tuple[Lineage, ...]]:
@@ -63,7 +69,8 @@ def _untimed(site: Site, evidence: Evidence, machine: Host) -> Iterator[Outcome]
         return
     certbot = _renewing(evidence, machine)
     if isinstance(certbot, NotApplicable):
-        yield certbot
+        gone = [host for host in evidence.hosts if lost(machine, host)]
+        yield Unknown(subject, f"certbot has no certificate for {listed(gone)} to renew") if gone else certbot
         return
     timers = certbot.timers
     if timers is not None and any(timer.active for timer in timers):
@@ -75,22 +82,30 @@ def _untimed(site: Site, evidence: Evidence, machine: Host) -> Iterator[Outcome]
             subject, "nothing runs certbot there, and whether it has a certificate of the site's is not known"
         )
     else:
-        lines = (*_woken(timers), *_caught_up(evidence, machine))
-        yield Problem(subject, _resting(timers), "a timer or a cron entry that runs it", commands=lines)
+        woken = _woken(timers, certbot.cron_runs)
+        yield Problem(
+            subject,
+            _resting(timers, certbot.cron_runs),
+            "a timer or a cron entry that runs it",
+            remediation="" if woken or certbot.cron_runs is not False else _NO_CRON,
+            commands=(*woken, *_caught_up(evidence, machine)) if woken else (),
+        )
 
 
-def _resting(timers: tuple[RenewalTimer, ...]) -> str:
+def _resting(timers: tuple[RenewalTimer, ...], cron_runs: bool | None) -> str:
+    asleep = "; no cron daemon runs there" if cron_runs is False else ""
     if not timers:
-        return "neither a systemd timer nor a cron entry runs certbot"
+        return f"neither a systemd timer nor a cron entry runs certbot{asleep}"
     shown = (f"{timer.name} ({quoted(timer.detail, 80)})" if timer.detail else timer.name for timer in timers)
-    return f"nothing active runs certbot: {listed(shown, 5)}"
+    entries = any(timer.kind == "cron" for timer in timers)
+    return f"nothing active runs certbot: {listed(shown, 5)}{asleep if entries else ''}"
 
 
-def _woken(timers: tuple[RenewalTimer, ...]) -> tuple[str, ...]:
+def _woken(timers: tuple[RenewalTimer, ...], cron_runs: bool | None) -> tuple[str, ...]:
     """Return how the timer that is there is switched on; without any timer or entry, how cron gets one."""
     units = [timer for timer in timers if timer.kind == "timer"]
     if not timers:
-        return (_CRON,)
+        return () if cron_runs is False else (_CRON,)
     if not units:
         return ()
     # A distribution's own unit comes before what somebody wrote beside it.

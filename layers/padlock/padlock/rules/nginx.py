@@ -8,12 +8,10 @@ from collections.abc import Iterator
 
 from padlock.evidence import TIMED_OUT, Evidence, Host, Nginx
 from padlock.findings import Severity
-from padlock.rules._answers import look
-from padlock.rules._default_pages import default_page
 from padlock.rules._machines import each, on, unread
 from padlock.rules._nginx import Server, walk
 from padlock.rules._nginx_edits import substituted, then_reload
-from padlock.rules._nginx_hosts import MOST_SOCKETS, Configured, configured, judge
+from padlock.rules._nginx_hosts import MOST_SOCKETS, Configured, answered, aside, configured, judge, takers
 from padlock.rules._rule import NotApplicable, Outcome, Problem, Unknown, rule
 from padlock.rules._subjects import listed, quoted
 from padlock.site import Site
@@ -42,6 +40,9 @@ def invalid(site: Site, evidence: Evidence) -> Iterator[Outcome]:
         subject = on(site.name, machine)
         if machine.nginx is None:
             yield NotApplicable(f"nginx is not installed on {machine.name}")
+            return
+        if set_aside := aside(site, evidence, machine):
+            yield set_aside
             return
         test = machine.nginx.test
         if why := unread(machine, "nginx_test") or _untested(machine):
@@ -158,30 +159,18 @@ def inactive(site: Site, evidence: Evidence) -> Iterator[Outcome]:
 
 
 def _down(site: Site, evidence: Evidence, machine: Host, nginx: Nginx) -> Outcome:
-    ports = (site.http_port, site.ports.https)
-    others = [each for each in machine.listeners or () if each.port in ports and each.process != "nginx"]
+    others = takers(site, machine)
     subject = on(site.name, machine)
     observed = "nginx is installed and does not run"
     if others and evidence.http is None:
         return Unknown(subject, f"{observed}; whether another program serves the site there was not seen")
-    # Of several machines one may be down while the others answer.
-    fleet = any(each.nginx and each.nginx.running for each in evidence.host or ())
-    if _answers(evidence) and (others or not fleet):
-        return NotApplicable(f"nginx on {machine.name} is not what serves the site")
-    severity = Severity.WARNING if _answers(evidence) else None
+    set_aside = aside(site, evidence, machine)
+    if isinstance(set_aside, NotApplicable):
+        return set_aside
+    severity = Severity.WARNING if answered(evidence) else None
     if others:
-        takers = listed(dict.fromkeys(f"{each.process or 'another program'} on port {each.port}" for each in others))
-        return Problem(subject, f"{observed}; {takers} listens there", "nginx on ports 80 and 443")
+        return Problem(subject, f"{observed}; {listed(others)} listens there", "nginx on ports 80 and 443")
     asked = machine.sections.get("nginx_service")
     start = "nginx" if asked and asked.missing else "systemctl start nginx"
     lines = (f"nginx -t && {start}",) if nginx.test.status == 0 else ()
     return Problem(subject, observed, "a running nginx", severity, commands=lines)
-
-
-def _answers(evidence: Evidence) -> bool:
-    """Whether the site answers visitors well, so that something else serves it."""
-    for host in evidence.hosts:
-        seen = look(evidence, host).seen.values()
-        if any((answer.status or 500) < 500 and not default_page(answer) for answer in seen):
-            return True
-    return False

@@ -12,7 +12,7 @@ import msgspec
 
 from padlock.evidence import Certificate, CertificateFile, Evidence, Lineage, organisation
 from padlock.findings import Severity
-from padlock.rules._lineages import number, of_host
+from padlock.rules._lineages import lost, number, of_host
 from padlock.rules._machines import on, unread
 from padlock.rules._nginx import Socket
 from padlock.rules._nginx_answers import answer
@@ -34,6 +34,11 @@ FAULTS = {
 KEY_FAULTS = {**FAULTS, "malformed": "is no private key in PEM form"}
 _MADE_UP = re.compile(r"\$|\A(data|engine|store):")
 """Paths that are made up for each request, or lie in no file."""
+_NONE = (
+    "certbot has no valid certificate for {host} that nginx could name. nginx may still serve the one that is gone "
+    "from memory: do not restart it. Bring /etc/letsencrypt back from a backup, or have the certificate issued "
+    "anew, until `sudo certbot certificates` shows it; then `sudo nginx -t && sudo systemctl reload nginx`."
+)
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -83,7 +88,9 @@ def _judged(site: Site, evidence: Evidence, here: Configured, host: str) -> Iter
         if fault := _fault(evidence, here, host, file):
             lines = _pointed(evidence, here, host, pair, file)
             observed = f"{fault.text}, at {pair.certificate.place}"
-            yield Problem(subject, observed, fault.expected, fault.severity, commands=lines)
+            kept = any(line.valid for line in of_host(here.machine, host))
+            remedy = _NONE if file.fault == "missing" and not kept and lost(here.machine, host) else ""
+            yield Problem(subject, observed, fault.expected, fault.severity, remedy, lines)
             return
 
 

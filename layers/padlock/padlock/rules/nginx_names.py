@@ -11,7 +11,7 @@ import msgspec
 
 from padlock.evidence import Directive, Evidence
 from padlock.findings import Severity
-from padlock.rules._answers import host_of, look
+from padlock.rules._answers import host_of, look, split
 from padlock.rules._default_pages import default_page
 from padlock.rules._machines import on, reload_nginx, shell
 from padlock.rules._nginx import Family, Server, Socket, read
@@ -64,7 +64,7 @@ def server_name_missing(site: Site, evidence: Evidence) -> Iterator[Outcome]:
                 f"{block_names(first.server)}, {first.does}"
             )
             severity = None if any(each.severity is None for each in found) else first.severity
-            lines = then_reload(here, [line for each in found for line in _added(evidence, here, host, each)])
+            lines = then_reload(here, [line for each in found for line in _added(site, evidence, here, host, each)])
             yield Problem(on(host, here.machine), observed, f"`server_name` with {host}", severity, commands=lines)
 
     yield from judge(site, evidence, ask)
@@ -95,6 +95,8 @@ def _wrong(
         return None
     if got.kind in ("https", "http"):
         leads = host_of(got.target)
+        if leads == host and not server.catches_all and _circles(server, host, got.target, socket):
+            return f"sends visitors to {quoted(leads)} again, in a loop", None
         if not leads or "$" in got.target.split("/")[2] or leads in evidence.hosts:
             return None
         return f"sends visitors to {quoted(leads)}", None
@@ -117,7 +119,16 @@ def _wrong(
     return None
 
 
-def _added(evidence: Evidence, here: Configured, host: str, missing: Missing) -> list[tuple[str, ...]]:
+def _circles(server: Server, host: str, target: str, socket: Socket) -> bool:
+    """Whether a redirect leads to the same socket, and from there to the host once more."""
+    parts = split(target)
+    if parts is None or (parts.port or (443 if parts.scheme == "https" else 80)) != socket.port:
+        return False
+    again = answer(server, host, parts.path or "/", tls=socket.tls, port=socket.port)
+    return _leads_back(again, host, tls=socket.tls) and parts.scheme == ("https" if socket.tls else "http")
+
+
+def _added(site: Site, evidence: Evidence, here: Configured, host: str, missing: Missing) -> list[tuple[str, ...]]:
     """Return the edits that give the host's name to the block of its sibling, or whose certificate has it."""
     tls, port = missing.socket.tls, missing.port
     answers = (
@@ -133,6 +144,8 @@ def _added(evidence: Evidence, here: Configured, host: str, missing: Missing) ->
     if got.kind == "refused" and not tls:
         # certbot's blocks for port 80 redirect each name by an `if` of its own.
         text = f"if ($host = {host}) {{ return 301 https://$host$request_uri; }} {text}"
+    elif tls and got.kind == "content" and site.canonical and host != site.canonical:
+        text = f"if ($host = {host}) {{ return 301 https://{site.canonical}$request_uri; }} {text}"
     return [substituted(here, stated, r"\bserver_name\b", text, once=rf"[[:space:]]{host}[[:space:];]")]
 
 
@@ -141,24 +154,56 @@ def _leads_back(got: Answer, host: str, *, tls: bool) -> bool:
 
 
 def _kin(evidence: Evidence, here: Configured, host: str, socket: Socket) -> Iterator[Server]:
-    """Yield the blocks of a socket that are the site's: its sibling's first, then any of its hosts'."""
+    """Yield the blocks of a socket that are the site's: the one with the host misspelt, its sibling's, its hosts'.
+
+    Who has the host in the certificate may be a stranger that shares it: only a name next to the host's, of which the
+    certificate has nothing, is taken for its misspelling.
+    """
+    misspelt, named = _secured(evidence, here, host)
+    wanted = [server for server in socket.servers if server in misspelt]
+    yield from (server for server in wanted if any(next_to(name, host) for name, _ in server.names))
     sibling = host.removeprefix("www.") if host.startswith("www.") else f"www.{host}"
     for other in (sibling, *evidence.hosts):
         match = here.matched(socket, other) if other in evidence.hosts else None
         if match and match.named and match.server.names:
             yield match.server
-    secured = {
-        server
-        for each in here.http.sockets
-        for server in each.servers
-        if each.tls and not server.catches_all
-        for pair in here.pairs(each, Match(server, named=True))
-        if (file := here.file(pair)) and file.certificate and covers(file.certificate, host)
-    }
-    files = {server.directive.file for server in secured}
+    yield from wanted
+    files = {server.directive.file for server in misspelt | named}
     for server in socket.servers:
-        if server in secured or (not socket.tls and server.directive.file in files and not server.catches_all):
+        if not socket.tls and server.directive.file in files and not server.catches_all:
             yield server
+
+
+def _secured(evidence: Evidence, here: Configured, host: str) -> tuple[set[Server], set[Server]]:
+    """Return the blocks whose certificate has a host: those with a name of the site misspelt, and those with one."""
+    misspelt: set[Server] = set()
+    named: set[Server] = set()
+    for each in here.http.sockets:
+        for server in each.servers if each.tls else ():
+            names = [name for name, _ in server.names]
+            ours = any(name in evidence.hosts for name in names)
+            alike = [name for name in names if any(next_to(name, other) for other in evidence.hosts)]
+            if not ours and not alike:
+                continue
+            for pair in here.pairs(each, Match(server, named=True)):
+                file = here.file(pair)
+                if file is None or file.certificate is None or not covers(file.certificate, host):
+                    continue
+                if ours:
+                    named.add(server)
+                elif not any(covers(file.certificate, name) for name in alike):
+                    misspelt.add(server)
+    return misspelt, named
+
+
+def next_to(name: str, host: str) -> bool:
+    """Whether a name is another one by one slip: a letter too many, too few or wrong, or two that changed places."""
+    if name == host or abs(len(name) - len(host)) > 1:
+        return False
+    start = len(posixpath.commonprefix((name, host)))
+    end = len(posixpath.commonprefix((name[start:][::-1], host[start:][::-1])))
+    mine, its = name[start : len(name) - end], host[start : len(host) - end]
+    return (len(mine) <= 1 and len(its) <= 1) or (len(mine) == 2 and mine == its[::-1])
 
 
 @rule(

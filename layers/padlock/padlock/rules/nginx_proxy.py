@@ -28,6 +28,8 @@ HEADERS = {
 """What the checklist asks for, as Debian's proxy_params has it."""
 MOST = 200
 """Places of one virtual server that are looked at; an app has a handful."""
+UNTOLD = frozenset({"X-Real-IP"})
+"""What an app does without that takes the address from X-Forwarded-For: Gunicorn's manual leaves it out."""
 CHALLENGE = "/.well-known/"
 _UPSTREAM = re.compile(r"https?://(\[[^\]]*\]|[^/:]*)")
 
@@ -63,7 +65,9 @@ def proxy_headers(site: Site, evidence: Evidence) -> Iterator[Outcome]:
             texts = [f"{each.directive.place}: {listed(names)}" for each, names in found]
             observed = f"`proxy_pass` without `proxy_set_header`, at {listed(dict.fromkeys(texts), 5)}"
             lines = then_reload(here, [_given(here, each, names) for each, names in found])
-            yield Problem(on(host, here.machine), observed, f"{listed(HEADERS)} for the app", commands=lines)
+            expected = f"{listed(HEADERS)} for the app"
+            severity = Severity.NOTICE if all(UNTOLD.issuperset(names) for _, names in found) else None
+            yield Problem(on(host, here.machine), observed, expected, severity, commands=lines)
 
     yield from judge(site, evidence, ask)
 
@@ -81,6 +85,9 @@ def _servers(site: Site, evidence: Evidence, here: Configured, host: str) -> Ite
 def _is_app(here: Configured, found: Proxied) -> bool:
     """Whether a `proxy_pass` leads to an app near by: another site's address wants its own name as Host."""
     if any(path.startswith(CHALLENGE) for path in found.paths):
+        return False
+    # No visitor's request comes here: auth_request and X-Accel-Redirect do.
+    if any("internal" in level.named for level in found.levels):
         return False
     match = _UPSTREAM.match(found.directive.args[0])
     if not match or "$" in match[1]:
@@ -100,10 +107,13 @@ def _lacking(found: Proxied, *, tls: bool) -> tuple[str, ...]:
         return ()  # it is not in the configuration, and is known
     sent = {each.args[0].lower(): each.args[-1] for each in _sent(found)}
     wrong = {"", "$proxy_host"}
+    # ProxyFix(x_host=1) takes it in the place of Host, as Flask's manual has it.
+    forwarded = sent.get("x-forwarded-host", "") not in wrong
     return tuple(
         name
         for name in HEADERS
-        if (value := sent.get(name.lower(), "")) in wrong or (tls and name == "X-Forwarded-Proto" and value == "http")
+        if ((value := sent.get(name.lower(), "")) in wrong and not (name == "Host" and forwarded))
+        or (tls and name == "X-Forwarded-Proto" and value == "http")
     )
 
 

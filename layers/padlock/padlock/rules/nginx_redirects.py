@@ -19,6 +19,13 @@ from padlock.rules._subjects import ports
 from padlock.site import Site
 
 DEEP = "/padlock-probe/path"
+UNNAMED = (
+    "No server block that is enabled names {host}. Link the site's file: `sudo ln -s ../sites-available/FILE "
+    "/etc/nginx/sites-enabled/` (`grep -l {host} /etc/nginx/sites-available/*` shows which), then `sudo nginx -t && "
+    "sudo systemctl reload nginx`. It needs `listen 443 ssl;` with ssl_certificate and ssl_certificate_key; without "
+    "them, `sudo certbot --nginx -d {host}` adds them."
+)
+"""Where the site's own file is not enabled, certbot would have no block to add HTTPS to."""
 
 
 @rule(
@@ -53,7 +60,9 @@ def no_https_listener(site: Site, evidence: Evidence) -> Iterator[Outcome]:
             # Where nobody saw the port fail, TLS may end in front of this machine.
             severity = None if _failed(evidence, host) else Severity.WARNING
             lines = _listening(site, evidence, here, host, sockets)
-            yield Problem(on(host, here.machine), observed, f"`listen {port} ssl`", severity, commands=lines)
+            fix = "" if here.names(host) else UNNAMED.format(host=host)
+            expected = f"`listen {port} ssl`"
+            yield Problem(on(host, here.machine), observed, expected, severity, remediation=fix, commands=lines)
 
     yield from judge(site, evidence, ask)
 
@@ -77,17 +86,21 @@ def _answered(site: Site, evidence: Evidence, here: Configured, host: str) -> li
 
 
 def _listening(site: Site, evidence: Evidence, here: Configured, host: str, sockets: list[Socket]) -> tuple[str, ...]:
-    """Return how a certificate that is there comes into use: `ssl` where it is missing, or HTTPS beside HTTP."""
+    """Return how a certificate that is there comes into use: `ssl` where it is missing, or HTTPS beside HTTP.
+
+    Only a block that states the host is changed: another one, the default server too, would be shown as the site.
+    """
+    ours = evidence.hosts
     bare = [
         listen.directive
         for socket in sockets
         for server, listen in socket.members
-        if server.effective("ssl_certificate") and listen.directive
+        if server.effective("ssl_certificate") and listen.directive and any(_states(server, each) for each in ours)
     ]
     if bare:
         pattern = r"\blisten\([^;]*\);"
         return then_reload(here, [substituted(here, each, pattern, r"listen\1 ssl;") for each in dict.fromkeys(bare)])
-    server = next(iter(_answered(site, evidence, here, host)), None)
+    server = next((each for each in _answered(site, evidence, here, host) if _states(each, host)), None)
     anchor = _anchor(server)
     wanted = [name for name in evidence.hosts if server and name in {stated for stated, _ in server.names}]
     lineage = known_lineage(here, wanted or [host])
@@ -101,6 +114,12 @@ def _listening(site: Site, evidence: Evidence, here: Configured, host: str, sock
     plain = "" if server.directive.block and any(server.directive.all("listen")) else "listen 80; "
     redirect = f"if ($scheme = http) {{ {REDIRECT} }}"
     return then_reload(here, [before(here, anchor, f"{plain}{listens} {certificate} {redirect}")])
+
+
+def _states(server: Server, host: str) -> bool:
+    """Whether a block's `server_name` has a host, by itself or by a wildcard before it."""
+    parent = host.partition(".")[2]
+    return any(name in (host, f".{host}", f".{parent}", f"*.{parent}") for name, _ in server.names)
 
 
 def _anchor(server: Server | None) -> Directive | None:

@@ -1,6 +1,7 @@
 """Whether what nginx passes requests on to accepts connections on the machine (checklist's debugging section)."""
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
@@ -8,6 +9,7 @@ from padlock.evidence import Evidence, Host, Upstream
 from padlock.findings import Severity
 from padlock.rules._machines import each, on, shell, unread
 from padlock.rules._nginx import read
+from padlock.rules._nginx_hosts import aside
 from padlock.rules._passes import Pass, passes, target
 from padlock.rules._rule import NotApplicable, Outcome, Problem, Unknown, rule
 from padlock.rules._subjects import listed, quoted
@@ -16,11 +18,8 @@ from padlock.site import Site
 _FRESH = timedelta(hours=1)
 """What a machine said that lately counts, though the front page works: it may be another part of the site."""
 _UNIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.@-]*")
-_NO_ACCESS = (
-    "nginx's user may not use the socket: the unit of the app needs `Group=www-data` and `UMask=0007` (or "
-    "`SocketUser=www-data` in its .socket unit), and each folder above the socket `x` for that user: `sudo namei -l "
-    "PATH`. Then `sudo systemctl daemon-reload` and restart the app."
-)
+_GUNICORN = re.compile(r"gunicorn|:8000\Z")
+_PHP = re.compile(r"php")
 
 
 @rule(
@@ -28,15 +27,17 @@ _NO_ACCESS = (
     Severity.ERROR,
     step=13,
     reads="host",
-    summary="the app does not accept connections",
-    impact="nginx answers 502 Bad Gateway in place of the app.",
-    remediation="`sudo systemctl status gunicorn` and `sudo journalctl -u gunicorn -n 50` show why it stopped "
-    "(`systemctl list-units --type=service | grep -iE 'gunicorn|uvicorn|uwsgi'` if the unit has another name); `sudo "
-    "systemctl restart gunicorn`. Its `--bind` must be what `sudo nginx -T | grep -n _pass` names.",
+    summary="an upstream does not accept connections",
+    impact="nginx answers 502 Bad Gateway in place of what belongs there: the app, or a part of the site.",
+    remediation="Start the program that nginx passes requests on to (`sudo systemctl list-units --failed`), or name "
+    "in nginx where it listens: `sudo nginx -T | grep -n _pass`, `sudo ss -ltnpx`.",
     reference="checklist step 13 and its debugging section",
 )
 def unreachable(site: Site, evidence: Evidence) -> Iterator[Outcome]:
-    """Find sockets and ports to which nginx passes the site's requests on, and which accept no connection."""
+    """Find sockets and ports to which nginx passes the site's requests on, and which accept no connection.
+
+    What serves the front page or the health path is the app; any other is a part of the site, and breaks no more.
+    """
     yield from each(evidence, lambda machine: _judged(site, evidence, machine))
 
 
@@ -50,6 +51,9 @@ def _judged(site: Site, evidence: Evidence, machine: Host) -> Iterator[Outcome]:
         return
     if machine.upstreams is None or machine.nginx.running is None:
         yield Unknown(subject, "whether nginx runs, or what it passes requests on to, could not be seen")
+        return
+    if set_aside := aside(site, evidence, machine):
+        yield set_aside
         return
     if not machine.nginx.running:
         yield Unknown(subject, "nginx does not run there")
@@ -67,7 +71,9 @@ def _used(
     site: Site, evidence: Evidence, machine: Host, known: Mapping[str, Upstream]
 ) -> dict[str, tuple[Pass, ...]]:
     """Return host → where its requests are passed on; where that is not known, every place is the site's."""
-    everything = {site.name: tuple(Pass("", "/", (place,)) for place in known)}
+    # Where one of them is well, nobody knows which is the app.
+    app = not any(upstream.accepts for upstream in known.values())
+    everything = {site.name: tuple(Pass("", "/", (place,), app=app) for place in known)}
     if not machine.nginx or machine.nginx.configuration is None:
         return everything
     try:
@@ -75,7 +81,8 @@ def _used(
     except ValueError:
         return everything
     ports = [port for port in (site.http_port, site.ports.https) if port]
-    found = {host: passes(http, host, ports) for host in evidence.hosts}
+    paths = ("/", site.health.path) if site.health else ("/",)
+    found = {host: passes(http, host, ports, paths) for host in evidence.hosts}
     return {
         host: tuple(way for way in ways if any(place in known for place in _all(way))) for host, ways in found.items()
     }
@@ -90,20 +97,34 @@ def _of_host(
 ) -> Iterator[Outcome]:
     """Judge all ways of one host together: they are one finding."""
     dead = [way for way in ways if _states(way, known) == {False}]
+    app, aside_ = [way for way in dead if way.app], [way for way in dead if not way.app]
     open_ = [way for way in ways if True not in _states(way, known) and None in _states(way, known)]
     partly = [
         way for way in ways if True in _states(way, known) and any(_state(one, known) is False for one in way.targets)
     ]
-    if dead and (reason := _answers_now(evidence, machine, dead)):
-        yield Unknown(on(host, machine), reason, partial=True)
-        dead = []
-    if dead:
-        yield _problem(machine, host, dead, known, None)
-    elif open_:
+    fresh = evidence.gathered_at - machine.collected_at < _FRESH
+    if app and _answers(evidence):
+        # A fallback (try_files, error_page) is not what the page came from.
+        spared = [way for way in app if fresh and way.location.startswith("@")]
+        app, aside_ = [way for way in app if way not in spared], aside_ + spared
+        if app:
+            reason = f"the app did not accept connections when {machine.name} was audited, and the site answers now"
+            yield Unknown(on(host, machine), reason, partial=True)
+        app = []
+    if app:
+        yield _problem(machine, host, app, known, None)
+    elif any(way.app for way in open_) or (open_ and not aside_):
         places = listed((quoted(place) for way in open_ for place in _all(way)), 3)
         yield Unknown(on(host, machine), f"no connection to {places} could be tried there")
-    elif partly:
+    elif partly and any(way.app for way in partly):
         yield _problem(machine, host, partly, known, Severity.WARNING)
+    elif (aside_ or partly) and (fresh or not _answers(evidence)):
+        severity = Severity.NOTICE if _sound(evidence) else Severity.WARNING
+        yield _problem(machine, host, aside_ or partly, known, severity)
+    elif aside_:
+        yield Unknown(
+            on(host, machine), f"{machine.name} was audited a while ago, and the site answers now", partial=True
+        )
 
 
 def _states(way: Pass, known: Mapping[str, Upstream]) -> set[bool | None]:
@@ -114,19 +135,21 @@ def _state(place: str, known: Mapping[str, Upstream]) -> bool | None:
     return known[place].accepts if place in known else None
 
 
-def _answers_now(evidence: Evidence, machine: Host, dead: list[Pass]) -> str:
-    """Return that the site answers since; empty where nothing speaks against what the machine said.
+def _fronts(evidence: Evidence) -> list[int]:
+    asked = [*evidence.http.of("front", "https"), *evidence.http.of("health", "https")] if evidence.http else []
+    return [exchange.status or 0 for exchange in asked]
 
-    An app that is started anew at the moment of the audit is well, and an audit is up to two days old.
-    """
-    fronts = [e.status or 0 for e in evidence.http.of("front", "https")] if evidence.http else []
+
+def _sound(evidence: Evidence) -> bool:
+    """Whether no page that was asked for failed."""
+    fronts = _fronts(evidence)
+    return bool(fronts) and all(0 < status < 500 for status in fronts)
+
+
+def _answers(evidence: Evidence) -> bool:
+    """Whether the site answers, whatever a machine said: an audit is up to two days old, or met a restart."""
     # A redirect may be nginx's own; a page is the app's, or a file's.
-    if not any(200 <= status < 300 for status in fronts) or not all(0 < status < 500 for status in fronts):
-        return ""
-    elsewhere = all(way.location not in ("", "/") for way in dead)
-    if elsewhere and evidence.gathered_at - machine.collected_at < _FRESH:
-        return ""
-    return f"the app did not accept connections when {machine.name} was audited, and the site answers now"
+    return _sound(evidence) and any(200 <= status < 300 for status in _fronts(evidence))
 
 
 def _problem(
@@ -134,16 +157,57 @@ def _problem(
 ) -> Problem:
     closed = {place: known[place] for way in ways for place in _all(way) if _state(place, known) is False}
     shown = (f"{quoted(one.target)} ({one.detail})" if one.detail else quoted(one.target) for one in closed.values())
-    where = listed(dict.fromkeys(way.place for way in ways if way.place), 3)
+    where = listed(dict.fromkeys(_where(way) for way in ways if way.place), 3)
     observed = f"no connection to {listed(shown, 5)}" + (f", named in {where}" if where else "")
-    denied = all("denied" in one.detail for one in closed.values())
+    fixes = dict.fromkeys(_fix(one, place, ways) for place, one in closed.items())
+    denied = any("denied" in one.detail for one in closed.values())
     return Problem(
         on(host, machine),
         observed,
         "a program that accepts connections there",
         severity,
-        _NO_ACCESS if denied else "",
+        " ".join(list(fixes)[:3]),
         () if denied else _restart(machine, closed),
+    )
+
+
+def _where(way: Pass) -> str:
+    return way.place if way.app else f"{way.place} (location {way.location})"
+
+
+def _fix(one: Upstream, place: str, ways: list[Pass]) -> str:
+    """Return what to do about one place, by its name: whose it is, is known of few."""
+    app = any(way.app and place in _all(way) for way in ways)
+    unit = one.unit.removesuffix(".service") if _UNIT.fullmatch(one.unit) else ""
+    if "denied" in one.detail:
+        path = shlex.quote(place.removeprefix("unix:")) if place.isprintable() else "PATH"
+        owner = (
+            "the pool of PHP-FPM needs `listen.owner = www-data` and `listen.group = www-data`"
+            if _PHP.search(place)
+            else f"the unit of its program{f', {unit},' if unit else ''} needs `Group=www-data` and `UMask=0007` (or "
+            "`SocketUser=www-data` in its .socket unit)"
+        )
+        return (
+            f"nginx's user may not use the socket {quoted(place)}: {owner}, and each folder above it `x` for that "
+            f"user: `sudo namei -l {path}`. Then `sudo systemctl daemon-reload` and restart that program."
+        )
+    if not unit and (_GUNICORN.search(place) or (app and place.startswith("unix:") and not _PHP.search(place))):
+        return (
+            f"Nothing accepts connections at {quoted(place)}: `sudo systemctl status gunicorn` and `sudo journalctl "
+            "-u gunicorn -n 50` show why it stopped (`systemctl list-units --type=service | grep -iE "
+            "'gunicorn|uvicorn|uwsgi'` if the unit has another name); `sudo systemctl restart gunicorn`. Its "
+            "`--bind` must be what `sudo nginx -T | grep -n _pass` names."
+        )
+    known = unit or ("'php*-fpm'" if _PHP.search(place) else "")
+    if known:
+        return (
+            f"Nothing accepts connections at {quoted(place)}: `sudo systemctl status {known}` and `sudo journalctl "
+            f"-u {known} -n 50` show why; `sudo systemctl restart {known}`."
+        )
+    unused = "" if app else ", or remove the location if it is not used any more"
+    return (
+        f"Nothing accepts connections at {quoted(place)}: start the program that belongs there (`sudo systemctl "
+        f"list-units --failed`; `sudo ss -ltnpx` shows what listens where){unused}."
     )
 
 

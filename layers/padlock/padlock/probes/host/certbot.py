@@ -36,9 +36,16 @@ def certbot(document: Document) -> Certbot | None:
         version=_version(version.output) if version else "",
         lineages=lineages(listing, renewals.settings(document) or {}) if listing else None,
         timers=timers,
+        cron_runs=_cron_runs(document),
         dry_run=renewals.dry_run(document.section("certbot_dry_run")),
         reload_hook=renewals.reloads(document, timers or ()),
     )
+
+
+def _cron_runs(document: Document) -> bool | None:
+    section = document.succeeded("certbot_timers")
+    states = {row[1] for row in section.rows(2) if row[0] == "cron-daemon"} if section else set()
+    return "running" in states if states & {"running", "stopped"} else None
 
 
 def _version(output: str) -> str:
