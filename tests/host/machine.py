@@ -32,7 +32,7 @@ _NGINX = {
     "show": "",
 }
 _SHOP = {
-    "start": f"cd /srv/shop && {sys.executable} -m gunicorn --daemon --pid /run/shop/pid --umask 0 --threads 4 "
+    "start": "cd /srv/shop && /mnt/venv/bin/python -m gunicorn --daemon --pid /run/shop/pid --umask 0 --threads 4 "
     "--bind unix:/run/shop/gunicorn.sock --log-file /var/log/shop.log shop:application "
     "&& until [ -S /run/shop/gunicorn.sock ]; do sleep 0.05; done",
     "stop": "kill $(cat /run/shop/pid) && while [ -e /run/shop/pid ]; do sleep 0.05; done",
@@ -116,7 +116,18 @@ def machine(network: Network) -> Iterator[Machine]:
     """Start a bare host on the servers' side, and end all that runs on it."""
     quiet = ["unshare", "--mount", "--pid", "--uts", "--fork", "--kill-child=KILL"]
     process = subprocess.Popen(
-        [*network.within(SERVERS), "setpriv", "--pdeathsig", "KILL", *quiet, "bash", "-c", _setup()],
+        [
+            *network.within(SERVERS),
+            "setpriv",
+            "--pdeathsig",
+            "KILL",
+            *quiet,
+            "bash",
+            "-c",
+            _setup(),
+            "setup",
+            sys.prefix,
+        ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         start_new_session=True,
