@@ -92,6 +92,13 @@ def test_certbot_has_none_and_nginx_no_place_for_it(old: str, new: str) -> None:
     assert line.endswith(" -d example.com -d www.example.com")
 
 
+def test_certificates_that_were_not_all_seen() -> None:
+    """Where the list of certificate files was cut, somebody else's may be among the rest."""
+    cut = {"certificates": Ran("openssl x509", 0, cut=True)}
+    seen = with_audit(selfmade(), certbot=certbot(lineages=()), certificates=(), sections=cut)
+    assert "more output than is kept" in unassessed(MISSING, seen)
+
+
 @pytest.mark.parametrize(
     "fields",
     [

@@ -70,6 +70,9 @@ def _missing(site: Site, evidence: Evidence, machine: Host) -> Iterator[Outcome]
         return
     if any(of_host(machine, host) for host in hosts):
         return
+    if why := unread(machine, "certificates"):  # one that somebody else got may be among those not seen
+        yield Unknown(on(site.name, machine), why)
+        return
     observed = f"`certbot certificates` has none for {listed(hosts)}"
     if known := [line.name for line in lineages(machine)]:
         observed += f"; it has {listed((quoted(name) for name in known), 5)}"
