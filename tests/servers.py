@@ -8,6 +8,8 @@ A `Script` is what a server does with one connection; `stage` adds DNS and a sit
 
 import asyncio
 import contextlib
+import itertools
+import random
 import socket
 import ssl
 import threading
@@ -201,17 +203,18 @@ def context_of(*leaves: trustme.LeafCert) -> ssl.SSLContext:
     return context
 
 
+_PORTS = itertools.cycle(random.sample(range(20000, 32000), 12000))
+"""Below the ports that systems give to outgoing connections, which would take one between its choice and its use."""
+
+
 def free_port(*addresses: str) -> int:
-    """Return a port that is free on each of these addresses."""
-    for _ in range(50):
+    """Return a port that is free on each of these addresses, each time another one."""
+    for port in itertools.islice(_PORTS, 50):
         with contextlib.ExitStack() as stack:
-            port = 0
             try:
                 for address in addresses or ("127.0.0.1",):
                     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-                    probe = stack.enter_context(socket.socket(family))
-                    probe.bind((address, port))
-                    port = probe.getsockname()[1]
+                    stack.enter_context(socket.socket(family)).bind((address, port))
             except OSError:
                 continue
             return port
