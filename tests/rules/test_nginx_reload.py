@@ -142,3 +142,21 @@ def test_a_reload_that_would_lose_a_name_is_not_proposed() -> None:
     assert "Do not reload nginx yet" in finding.remediation
     assert "does not cover www.example.com" in finding.remediation
     assert fires("nginx.not_reloaded", renewed(healthy())).commands == (RELOAD,)
+
+
+def test_an_expired_certificate_that_was_renewed_is_a_matter_of_the_reload() -> None:
+    """What visitors get has expired, the file is new: the cause is the reload, which explains the expiry."""
+    expired = with_leaf(healthy(), not_before=NOW - 100 * 24 * HOUR, not_after=NOW - 10 * 24 * HOUR)
+    (cause,) = report(renewed(expired)).causes
+    assert (cause.code, cause.confidence, cause.commands) == ("cause.not_reloaded", "certain", (RELOAD,))
+    assert "certificate.expired" in cause.explains
+
+
+def test_a_changed_file_explains_no_expired_certificate() -> None:
+    """A configuration that waits for its reload, whatever its file is called, is not why a certificate expired."""
+    expired = with_leaf(healthy(), not_before=NOW - 100 * 24 * HOUR, not_after=NOW - 10 * 24 * HOUR)
+    files = {NGINX_CONF: STARTED - HOUR, "/etc/nginx/conf.d/certificate.conf": STARTED + HOUR}
+    held = (certificate_file(certificate=certificate(not_after=NOW - 10 * 24 * HOUR)),)
+    found = report(with_audit(expired, certificates=held, nginx=nginx(files=files)))
+    assert [one.code for one in found.causes] == ["cause.not_reloaded", "cause.renewal_broken"]
+    assert "certificate.expired" not in found.causes[0].explains

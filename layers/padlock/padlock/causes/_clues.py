@@ -7,6 +7,7 @@ from padlock.findings import Cause, Finding, NotAssessed, Severity, host_of
 
 HOST_SUBJECTS = ("nginx", "certbot", "firewall", "upstream")
 """First parts of the codes that only the host itself can show; they make a cause certain."""
+CLOSED = ("port.https_closed", "port.http_closed")
 CERTIFICATE = (
     "certificate.expired",
     "certificate.expiring",
@@ -81,6 +82,11 @@ def about(findings: Iterable[Finding], seen: Iterable[Finding]) -> list[Finding]
     """Return the findings that are about the same hosts."""
     named = host_set(seen)
     return [finding for finding in findings if host_of(finding.subject) in named]
+
+
+def refused(clues: Clues) -> list[Finding]:
+    """Return the closed ports of which the machine itself says that nothing listens; silence is a firewall's."""
+    return [f for f in clues.any(*CLOSED) if "no answer" not in f.observed and "firewall" not in f.observed]
 
 
 def host_set(findings: Iterable[Finding]) -> set[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from padlock.causes._clues import ANOTHER_SITE, CERTIFICATE, Clues, about, cause, hosts
+from padlock.causes._clues import ANOTHER_SITE, CERTIFICATE, Clues, about, cause, hosts, refused
 from padlock.findings import Cause, Finding
 
 _STALE = ("nginx.conflicting_server_name", "nginx.certificate_path")
@@ -23,7 +23,7 @@ def stale_config(clues: Clues) -> Iterator[Cause]:
     shown += clues.errors("nginx.invalid") if paths else []
     shown += about(clues.any("tls.handshake_failed"), [found for found in paths if "not the key" in found.observed])
     if down:
-        shown += [*_refused(clues), *clues.errors("renewal.challenge_unreachable", "upstream.unreachable")]
+        shown += [*refused(clues), *clues.errors("renewal.challenge_unreachable", "upstream.unreachable")]
     clues.take([*seen, *down, *shown])
     duplicate = any(finding.code == "nginx.conflicting_server_name" for finding in seen)
     what = "two server blocks claim the name, and nginx ignores the later one" if duplicate else ""
@@ -48,12 +48,12 @@ def not_reloaded(clues: Clues) -> Iterator[Cause]:
     # A name that the files lack is no matter of a reload.
     lacking = clues.errors("nginx.server_name_missing", "nginx.no_https_listener")
     brought = () if lacking else ANOTHER_SITE
-    expired = CERTIFICATE if newer or any("certificate" in finding.observed for finding in seen) else ()
+    expired = CERTIFICATE if newer or any("visitors get serial" in finding.observed for finding in seen) else ()
     named = [finding for finding in clues.any(*brought, *expired) if finding not in newer]
     # nginx is one for all names of the site; a served certificate belongs to the names that meet it.
     shown = named if seen else about(named, newer)
     if clues.errors("nginx.not_reloaded") and not lacking:
-        shown = [*shown, *_refused(clues), *clues.any("port.not_tls")]
+        shown = [*shown, *refused(clues), *clues.any("port.not_tls")]
     clues.take([*seen, *newer, *shown])
     yield cause(
         "cause.not_reloaded",
@@ -68,12 +68,6 @@ def not_reloaded(clues: Clues) -> Iterator[Cause]:
         "certificate there.",
         shown=shown,
     )
-
-
-def _refused(clues: Clues) -> list[Finding]:
-    """Return the closed ports of which the machine itself says that nothing listens; silence is a firewall's."""
-    closed = clues.any("port.https_closed", "port.http_closed")
-    return [found for found in closed if "no answer" not in found.observed and "firewall" not in found.observed]
 
 
 def _lacks(seen: Sequence[Finding]) -> Iterator[str]:

@@ -4,10 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from padlock.causes._clues import Clues, cause, hosts
+from padlock.causes._clues import CLOSED, Clues, cause, hosts, refused
 from padlock.findings import Cause, Finding
 
-_CLOSED = ("port.https_closed", "port.http_closed")
 _NOT_LISTENING = (
     "nginx.no_https_listener",
     "nginx.server_name_missing",
@@ -32,9 +31,11 @@ def nginx_down(clues: Clues) -> Iterator[Cause]:
     if not seen or any(found.commands for found in clues.errors("nginx.certificate_path")):
         return  # started with wrong paths it would not serve either: they are mended first
     broken = clues.errors("nginx.invalid")
-    # A refusal comes from the machine; what gets no answer at all is a firewall's.
-    refused = [f for f in clues.any(*_CLOSED) if "no answer" not in f.observed and "firewall" not in f.observed]
-    shown = [*refused, *clues.errors("renewal.challenge_unreachable", "upstream.unreachable"), *_unreached(clues)]
+    shown = [
+        *refused(clues),
+        *clues.errors("renewal.challenge_unreachable", "upstream.unreachable"),
+        *_unreached(clues),
+    ]
     clues.take([*seen, *broken, *shown])
     why = "its configuration is invalid, so that it cannot start" if broken else "it was stopped or has crashed"
     yield cause(
@@ -50,13 +51,13 @@ def nginx_down(clues: Clues) -> Iterator[Cause]:
 def blocked(clues: Clues) -> Iterator[Cause]:
     """Look for a port that lets nobody through."""
     # A port that opens and then hangs up is blocked by nobody.
-    closed = [f for f in clues.any(*_CLOSED) if not f.observed.startswith("the port opens")]
+    closed = [f for f in clues.any(*CLOSED) if not f.observed.startswith("the port opens")]
     rules = clues.errors("firewall.blocked")
     seen = [*closed, *rules]
     if not closed and not rules:
         return
     # A firewall drops packets without an answer; a refusal comes from the machine, where nothing listens.
-    dropped = bool(rules) or any("no answer" in f.observed or "firewall" in f.observed for f in closed)
+    dropped = bool(rules) or any(f not in refused(clues) for f in closed)
     if not rules and not dropped and clues.errors(*_NOT_LISTENING):
         return  # the host says why nothing listens
     shown = [*_ipv6(clues, rules), *clues.errors("renewal.challenge_unreachable")]
@@ -91,5 +92,5 @@ def _ipv6(clues: Clues, rules: Sequence[Finding]) -> list[Finding]:
 
 def _met(seen: Sequence[Finding], shown: Sequence[Finding]) -> Sequence[Finding]:
     """Return the findings of the hosts that visitors cannot reach; a firewall's own is about the whole machine."""
-    met = [f for f in (*seen, *shown) if f.code in (*_CLOSED, "dns.ipv6_broken")]
+    met = [f for f in (*seen, *shown) if f.code in (*CLOSED, "dns.ipv6_broken")]
     return met or seen
