@@ -89,7 +89,7 @@ class TestHostEvidence:
     @pytest.mark.parametrize(
         ("content", "said"),
         [
-            ("", "it is empty: did the collector, or the ssh that ran it, fail?"),
+            ("", "it is empty: see whether the collector, or the ssh that ran it, failed"),
             (" \n", "it is empty"),
             ("Welcome to {web-1}\n{ no document }", "no document of the collector"),
             ("nginx: the configuration file is fine", "no document of the collector"),

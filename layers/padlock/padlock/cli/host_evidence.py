@@ -14,7 +14,7 @@ _BEGINNING = re.compile(rb'^[ \t]*(?:\{\s{0,9}"format"|padlock-host/1 gzip )', r
 def read(document: bytes) -> Host:
     """Read the collector's document, after a login's greeting if there is one; ValueError says why it is none."""
     if not document.strip():
-        raise ValueError("it is empty: did the collector, or the ssh that ran it, fail?")
+        raise ValueError("it is empty: see whether the collector, or the ssh that ran it, failed")
     from padlock.probes.host import read as read_host  # noqa: PLC0415 — parsers that other commands need not load
 
     found = _BEGINNING.search(document)
