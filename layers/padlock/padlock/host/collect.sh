@@ -640,16 +640,17 @@ start_certbot() {
 
 # NAME: leave the answer and its status in the private directory.
 ask_version() {
-  limited 5 certbot --version >"$private/$1" 2>&1 </dev/null
+  limited 5 env TMPDIR="$private" certbot --version >"$private/$1" 2>&1 </dev/null
   echo $? >"$private/$1.status"
 }
 
-# certbot locks its directories and rotates its log each time: it gets its own, with links to the real ones.
+# certbot locks its directories and rotates its log each time: it gets its own, with links to the real ones. Before it
+# knows of them it writes a log into TMPDIR, which stays there where certbot is killed.
 ask_list() {
   mkdir "$private/config" && for part in accounts archive live renewal; do
     [ ! -e "/etc/letsencrypt/$part" ] || ln -s "/etc/letsencrypt/$part" "$private/config/$part"
   done
-  limited 6 certbot certificates --config-dir "$private/config" --work-dir "$private/work" \
+  limited 6 env TMPDIR="$private" certbot certificates --config-dir "$private/config" --work-dir "$private/work" \
     --logs-dir "$private/logs" >"$private/$1" 2>&1 </dev/null
   echo $? >"$private/$1.status"
 }
@@ -667,7 +668,7 @@ heard() {
 }
 
 certbot_dry_run() {
-  said=$(limited 90 certbot renew --dry-run --no-random-sleep-on-renew --non-interactive 2>&1)
+  said=$(limited 90 env TMPDIR="$private" certbot renew --dry-run --no-random-sleep-on-renew --non-interactive 2>&1)
   status=$?
   printf '%s\n' "$said" | hide_lines_of_keys
   return $status
@@ -952,9 +953,9 @@ END
 clean_up() {
   [ -n "$private" ] || return
   # shellcheck disable=SC2013 # paths of /proc
-  for file in $(grep -ls -- "$private" /proc/[0-9]*/cmdline); do
+  for file in $(grep -ls -- "$private" /proc/[0-9]*/cmdline /proc/[0-9]*/environ); do
     pid=${file#/proc/}
-    kill -9 "${pid%/cmdline}" 2>/dev/null
+    kill -9 "${pid%/*}" 2>/dev/null
   done
   wait
   rm -rf -- "$private"
