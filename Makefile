@@ -40,7 +40,7 @@ check: install ## check a site from here: make check SITE=example.com
 .PHONY: test
 test: install .venv-sam/.installed lab-tools ## run every test; what cannot be had is skipped and said
 	$(BIN)/python -m pytest -n 2 -rsfE -m "not lab and not sam and not emulator"
-	$(BIN)/python -m pytest -m "lab or sam or emulator" --durations=5 -rsfE
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "lab or sam or emulator" --durations=5 -rsfE
 
 .PHONY: lab-tools
 lab-tools: ## as root on Debian, install the servers that tests/lab runs
@@ -52,9 +52,23 @@ conformance: install ## compare verdicts with Chromium, curl, OpenSSL and testss
 	@local/install-lab conformance
 	@$(BIN)/python -m tests.conformance $(if $(WRITE),--write docs/conformance.md)
 
+.PHONY: soak
+soak: install ## the alert path under faults: 2,000 random histories of 60 steps; SOAK="--help"
+	$(BIN)/python -m tests.soak run $(SOAK)
+
+.PHONY: soak-fleet
+soak-fleet: install ## a day of 10,000 sites: alerts sent and the ideal ones; FLEET="--help"
+	$(BIN)/python -m tests.soak fleet $(FLEET)
+
+.PHONY: mutants
+mutants: install ## faults built into the alert path on purpose, each of which the tests must notice
+	$(BIN)/python -m tests.soak mutants
+
 .PHONY: docs
-docs: install ## write docs/checks.md anew from the rules
+docs: install ## write docs/checks.md and docs/alerts.md anew
 	$(BIN)/python -m local.catalogue
+	$(BIN)/python -m tests.message.golden
+	$(BIN)/python -m local.alert_pages
 
 .PHONY: host-document
 host-document: install ## write the collector into template.yaml, as the document that the host audit runs

@@ -1,4 +1,4 @@
-"""An embedded AWS: a moto server with the tables, queues, topic and document of template.yaml itself.
+"""An embedded AWS: a moto server with the tables, queues, topics and document of template.yaml itself.
 
 The template is translated as CloudFormation would get it; functions, roles, alarms and schedules are left out, for
 `local/pump.py` plays them. Nothing reaches the real AWS: endpoint and credentials are this server's own.
@@ -7,6 +7,7 @@ The template is translated as CloudFormation would get it; functions, roles, ala
 import json
 import logging
 import os
+import re
 import threading
 import uuid
 from pathlib import Path
@@ -70,6 +71,9 @@ class EmbeddedAws:
         self.physical: dict[str, str] = {}
         """Logical id → name, URL or ARN, as Ref gives it."""
         self.endpoint = ""
+        self.stack = ""
+        """The name of the stack."""
+        self._heard: list[dict[str, Any]] = []
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -85,8 +89,8 @@ class EmbeddedAws:
         self._thread.join()
 
     def deploy(self, **parameters: str) -> None:
-        """Create a stack with empty tables, queues and a topic of its own; it takes the place of the one before."""
-        stack = f"padlock-{uuid.uuid4().hex[:8]}"
+        """Create a stack with empty tables, queues and topics of its own; it takes the place of the one before."""
+        self.stack = stack = f"padlock-{uuid.uuid4().hex[:8]}"
         self.template = translated(parameters)
         kept = {name: _bare(item) for name, item in self.template["Resources"].items() if item["Type"] in CREATED}
         cloudformation = self.client("cloudformation")
@@ -99,6 +103,7 @@ class EmbeddedAws:
         missing = kept.keys() - self.physical.keys()
         if missing:
             raise RuntimeError(f"the embedded AWS did not create {', '.join(sorted(missing))}")
+        self._listen()
 
     def client(self, service: str) -> Any:
         """Return a client of the embedded AWS, whatever credentials or endpoint this machine is set up with."""
@@ -114,24 +119,63 @@ class EmbeddedAws:
     def environment(self, function: str) -> dict[str, str]:
         """Return a function's environment as the template sets it, for this server."""
         variables = self.template["Resources"][function]["Properties"]["Environment"]["Variables"]
-        resolved = {name: str(self._resolved(value)) for name, value in variables.items()}
+        resolved = {name: str(self.resolved(value)) for name, value in variables.items()}
         return {**resolved, **CREDENTIALS, "AWS_ENDPOINT_URL": self.endpoint}
+
+    def resolved(self, value: Any) -> Any:
+        """Return a value of the template with Ref and Sub replaced."""
+        match value:
+            case {"Ref": str(name)}:
+                return self._named(name)
+            case {"Fn::Sub": str(text)}:
+                return re.sub(r"\$\{([\w:]+)\}", lambda found: str(self._named(found[1])), text)
+        return value
 
     def mails(self) -> list[Mail]:
         """Return every published alert, the oldest first."""
-        topic = sns_backends[ACCOUNT][REGION].topics[self.physical["AlertTopic"]]
-        return [_mail(*notification[1:4]) for notification in topic.sent_notifications]
+        return [_mail(*notification[1:4]) for notification in self._published("AlertTopic")]
+
+    def chats(self) -> list[dict[str, Any]]:
+        """Return every message that the chat's topic was sent, the oldest first."""
+        return [json.loads(notification[1]) for notification in self._published("ChatTopic")]
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return every event that was put on the default bus since the stack is there, as a rule hands it on."""
+        sqs, url = self.client("sqs"), self._queue_of_events()
+        while received := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+            for message in received:
+                self._heard.append(json.loads(message["Body"]))
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return list(self._heard)
+
+    def _published(self, topic: str) -> list[Any]:
+        """Return what moto keeps of a topic's messages: id, message, subject, attributes, group."""
+        sent: list[Any] = sns_backends[ACCOUNT][REGION].topics[self.physical[topic]].sent_notifications
+        return sent
+
+    def _listen(self) -> None:
+        """Have a rule of the default bus put every event into a queue of this stack's own."""
+        self._heard = []
+        self.client("sqs").create_queue(QueueName=self._queue_of_events().rpartition("/")[2])
+        events = self.client("events")
+        # The same rule and target for every stack, so that no event goes to the queue of one before.
+        events.put_rule(Name="heard", EventPattern=json.dumps({"account": [ACCOUNT]}))
+        arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{self._queue_of_events().rpartition('/')[2]}"
+        events.put_targets(Rule="heard", Targets=[{"Id": "queue", "Arn": arn}])
+
+    def _queue_of_events(self) -> str:
+        return f"{self.endpoint}/{ACCOUNT}/{self.stack}-events"
 
     def _here(self, name: str) -> str:
         """Return a physical name; a queue's URL with this server in place of the one that it would have in AWS."""
         return self.endpoint + urlsplit(name).path if name.startswith("https://") else name
 
-    def _resolved(self, value: Any) -> Any:
-        """Return a value of the template with Ref replaced: a physical name, or a parameter's value."""
-        if not isinstance(value, dict) or "Ref" not in value:
-            return value
-        name = value["Ref"]
-        return self.physical[name] if name in self.physical else self.template["Parameters"][name]["Default"]
+    def _named(self, name: str) -> Any:
+        """Return what Ref gives: a physical name, a parameter's value; a name for what exists in AWS alone."""
+        known: dict[str, Any] = {"AWS::Region": REGION, "AWS::AccountId": ACCOUNT, "AWS::StackName": self.stack}
+        known |= {key: parameter["Default"] for key, parameter in self.template["Parameters"].items()}
+        known |= {key: f"{self.stack}-{key}" for key in self.template["Resources"]} | self.physical
+        return known[name]
 
 
 def translated(parameters: dict[str, str]) -> dict[str, Any]:

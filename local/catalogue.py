@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from padlock.rules import RULES, Rule
+from padlock.site import Thresholds
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "checks.md"
 HEAD = """# What Padlock checks
@@ -14,7 +15,13 @@ it. The severity is the usual one, and a case may differ from it: `certificate.e
 tenth of the lifetime (or under `thresholds.certificate_days`), `hsts.missing` a warning where `hsts: required` is
 declared.
 
-`site.invalid` (error, beyond) is no check of the site: its declaration cannot be used, so that nothing is checked.
+Where 2 stands under *looks* the finding may pass by itself, as a timeout, a refused connection or a 5xx does: it
+counts once two looks in a row have seen it, the second at once where time allows. `thresholds.failures` moves that
+number. All else is a fact, and counts after one look. Any finding is over after two looks in a row that do not see it
+(`thresholds.successes`).
+
+Two codes are no checks of the site. `site.invalid` (error, beyond): its declaration cannot be used, so that nothing
+is checked. `site.stale` (error, beyond): no check has come to a result for three intervals.
 
 `content.mixed_active` and `content.mixed_passive` read a page's markup, its stylesheets, and in its inline scripts
 the literals that are fetched; they run no script. Silence of theirs says nothing of what a script puts together
@@ -33,15 +40,14 @@ def document() -> str:
 
 def _table(subject: str) -> str:
     rows = [_row(rule) for rule in RULES.values() if rule.code.startswith(subject + ".")]
-    return (
-        f"\n## {subject}\n\n| code | severity | step | finding | why it matters |\n|---|---|---|---|---|\n"
-        + "".join(rows)
-    )
+    titles = "| code | severity | looks | step | finding | why it matters |\n|---|---|---|---|---|---|\n"
+    return f"\n## {subject}\n\n{titles}" + "".join(rows)
 
 
 def _row(rule: Rule) -> str:
     steps = ", ".join(str(step) for step in rule.steps) or "beyond"
-    cells = (f"`{rule.code}`", rule.severity, steps, rule.summary, rule.impact)
+    looks = str(Thresholds().failures if rule.reachability else 1)
+    cells = (f"`{rule.code}`", rule.severity, looks, steps, rule.summary, rule.impact)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 

@@ -1,7 +1,7 @@
 """What AWS does between the functions, played on an embedded AWS with the functions' real handlers.
 
-The schedule's ticks, the queue's batches with their partial failures and redrive, the stream's filtered batches with
-their retries, and the sweeper: each as template.yaml sets it.
+The schedules' ticks, the queue's batches with their partial failures and redrive, the two tables' streams in filtered
+batches with their retries, and the sweeper: each as template.yaml sets it.
 """
 
 import base64
@@ -33,13 +33,15 @@ class Context:
     memory_limit_in_mb = 512
     aws_request_id = "00000000-0000-4000-8000-000000000000"
 
-    def __init__(self, function: str) -> None:
+    def __init__(self, function: str, seconds: float = 60) -> None:
+        """Take the function's name, and the time that it has."""
+        self._end = time.monotonic() + seconds
         self.function_name = function
         self.invoked_function_arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the time left, milliseconds."""
-        return 60_000
+        return max(0, round((self._end - time.monotonic()) * 1000))
 
 
 class Pump:
@@ -52,18 +54,22 @@ class Pump:
         self.modules = {name: _load(name, aws.environment(logical(name)) | more) for name in FUNCTIONS}
         self._sqs = aws.client("sqs")
         self._streams = aws.client("dynamodbstreams")
-        self._after: str | None = None
-        """Sequence number up to which the stream is worked off."""
+        self._after: dict[str, str] = {}
+        """Table → sequence number up to which its stream is worked off."""
 
     def invoke(self, function: str, event: Any) -> Any:
         """Call a function's handler, and return what Lambda would: its answer after a pass through JSON."""
         handler: Handler = self.modules[function].handler
-        return json.loads(json.dumps(handler(json.loads(json.dumps(event)), Context(function))))
+        context = Context(function, self._properties(logical(function))["Timeout"])
+        return json.loads(json.dumps(handler(json.loads(json.dumps(event)), context)))
 
     def tick(self, at: datetime | None = None) -> Any:
         """Play the schedule: invoke dispatch with its scheduled time (now)."""
-        moment = (at or datetime.now(UTC)).astimezone(UTC)
-        return self.invoke("dispatch", {"scheduled_at": moment.strftime("%Y-%m-%dT%H:%M:%SZ")})
+        return self.invoke("dispatch", {"scheduled_at": _scheduled(at)})
+
+    def digest(self, at: datetime | None = None) -> Any:
+        """Play the digest's schedule, at its scheduled time (now)."""
+        return self.invoke("dispatch", {"digest": _scheduled(at)})
 
     def sweep(self) -> Any:
         """Play the sweeper's schedule."""
@@ -75,7 +81,7 @@ class Pump:
         What a batch reports as failed comes again at once, until the queue moves it to its dead-letter queue.
         """
         url = self.aws.physical["CheckQueue"]
-        size = self._mapping("CheckFunctionQueue")["BatchSize"]
+        size = self._properties("CheckFunctionQueue")["BatchSize"]
         delivered = 0
         for _ in range(MAX_BATCHES):
             received = self._sqs.receive_message(
@@ -89,19 +95,12 @@ class Pump:
         raise RuntimeError(f"the queue is not empty after {MAX_BATCHES} batches")
 
     def stream(self) -> int:
-        """Play the table's event source: new records through the template's filter to notify, with its retries.
+        """Play the results' event source: new alert records to notify; return how many were delivered."""
+        return self._work_off("ResultsTable", "NotifyFunctionAlerts", "notify")
 
-        Return how many records were delivered. What fails in every attempt goes to the dead-letter queue.
-        """
-        mapping = self._mapping("NotifyFunctionAlerts")
-        patterns = [json.loads(entry["Pattern"]) for entry in mapping["FilterCriteria"]["Filters"]]
-        fresh = list(self._records())
-        if fresh:
-            self._after = fresh[-1]["dynamodb"]["SequenceNumber"]
-        wanted = [record for record in fresh if any(matches(pattern, record) for pattern in patterns)]
-        for start in range(0, len(wanted), mapping["BatchSize"]):
-            self._deliver(wanted[start : start + mapping["BatchSize"]], mapping["MaximumRetryAttempts"])
-        return len(wanted)
+    def removals(self) -> int:
+        """Play the declarations' event source: removed sites to dispatch; return how many were delivered."""
+        return self._work_off("SitesTable", "DispatchFunctionRemovals", "dispatch")
 
     def run(self, at: datetime | None = None) -> None:
         """Play one whole round: tick, queue, stream."""
@@ -127,24 +126,40 @@ class Pump:
             else:
                 self._sqs.delete_message(QueueUrl=url, ReceiptHandle=handle)
 
-    def _deliver(self, batch: list[dict[str, Any]], retries: int) -> None:
-        """Invoke notify with a batch, and again from its first failed record on."""
-        for _ in range(retries + 1):
-            answer = self.invoke("notify", {"Records": batch})
+    def _work_off(self, table: str, source: str, function: str) -> int:
+        """Hand a stream's new records to a function through its event source's filter, in batches, with its retries.
+
+        Return how many were delivered. What fails in every attempt goes to the event source's dead-letter queue.
+        """
+        mapping = self._properties(source)
+        patterns = [json.loads(entry["Pattern"]) for entry in mapping["FilterCriteria"]["Filters"]]
+        fresh = list(self._records(table))
+        if fresh:
+            self._after[table] = fresh[-1]["dynamodb"]["SequenceNumber"]
+        wanted = [record for record in fresh if any(matches(pattern, record) for pattern in patterns)]
+        for start in range(0, len(wanted), mapping["BatchSize"]):
+            self._deliver(wanted[start : start + mapping["BatchSize"]], function, mapping)
+        return len(wanted)
+
+    def _deliver(self, batch: list[dict[str, Any]], function: str, mapping: Mapping[str, Any]) -> None:
+        """Invoke a function with a batch, and again from its first failed record on."""
+        for _ in range(mapping["MaximumRetryAttempts"] + 1):
+            answer = self.invoke(function, {"Records": batch})
             failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
             if not failed:
                 return
             batch = batch[min(i for i, r in enumerate(batch) if r["dynamodb"]["SequenceNumber"] in failed) :]
-        self._sqs.send_message(QueueUrl=self.aws.physical["NotifyDeadLetterQueue"], MessageBody=json.dumps(batch))
+        queue, _ = mapping["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"]
+        self._sqs.send_message(QueueUrl=self.aws.physical[queue], MessageBody=json.dumps(batch))
 
-    def _records(self) -> Iterator[dict[str, Any]]:
-        """Yield the stream's records after those worked off before, as Lambda hands them over."""
-        table = self.aws.client("dynamodb").describe_table(TableName=self.aws.physical["ResultsTable"])["Table"]
-        arn = table["LatestStreamArn"]
+    def _records(self, table: str) -> Iterator[dict[str, Any]]:
+        """Yield a stream's records after those worked off before, as Lambda hands them over."""
+        described = self.aws.client("dynamodb").describe_table(TableName=self.aws.physical[table])
+        arn, after = described["Table"]["LatestStreamArn"], self._after.get(table)
         for shard in self._streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
             start: dict[str, Any] = {"ShardIteratorType": "TRIM_HORIZON"}
-            if self._after is not None:
-                start = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": self._after}
+            if after is not None:
+                start = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": after}
             asked = self._streams.get_shard_iterator(StreamArn=arn, ShardId=shard["ShardId"], **start)
             iterator = asked["ShardIterator"]
             while records := (page := self._streams.get_records(ShardIterator=iterator))["Records"]:
@@ -157,7 +172,7 @@ class Pump:
         asked = self._sqs.get_queue_attributes(QueueUrl=self.aws.physical[queue], AttributeNames=[name])
         return int(asked["Attributes"][name]) > 0
 
-    def _mapping(self, name: str) -> dict[str, Any]:
+    def _properties(self, name: str) -> dict[str, Any]:
         properties: dict[str, Any] = self.aws.template["Resources"][name]["Properties"]
         return properties
 
@@ -165,6 +180,11 @@ class Pump:
 def logical(function: str) -> str:
     """Return a function's logical id in the template: audit_host → AuditHostFunction."""
     return "".join(word.capitalize() for word in function.split("_")) + "Function"
+
+
+def _scheduled(at: datetime | None) -> str:
+    """Return a time (now) as the Scheduler writes it."""
+    return (at or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def matches(pattern: Mapping[str, Any], event: Mapping[str, Any]) -> bool:

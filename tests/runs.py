@@ -1,11 +1,15 @@
-"""Storing a report as the check function does, without the check."""
+"""Storing reports as the check function does, without the check."""
 
 import itertools
 
-from padlock.checking import save
+from padlock.changes import Policy
 from padlock.findings import Report
+from padlock.message import Further
+from padlock.running import save
 from padlock.storage import Outcome, Results, Run
 
+FURTHER = Further(table="padlock-results")
+POLICY = Policy()
 _slots = itertools.count(1)
 
 
@@ -14,6 +18,11 @@ def run_of(report: Report, ticket: int = 0, slot: str = "") -> Run:
     return Run(report.site, f"RUN#{slot or f'2026-11-20T12:00:00Z-{next(_slots):06}'}", ticket, 0.1, 2_000_000_000)
 
 
-def stored(results: Results, report: Report, slot: str = "") -> Outcome:
-    """Start a run, apply its report, and return what became of it."""
-    return save(results, run_of(report, results.start_run(report.site), slot), report)
+def saved(results: Results, run: Run, report: Report, policy: Policy = POLICY, looks: int = 2) -> Outcome:
+    """Apply a run all of whose looks saw the same; two of them open and close whatever they see."""
+    return save(results, run, [report] * looks, policy, FURTHER)
+
+
+def stored(results: Results, report: Report, slot: str = "", policy: Policy = POLICY, looks: int = 2) -> Outcome:
+    """Start a run, apply it, and return what became of it."""
+    return saved(results, run_of(report, results.start_run(report.site), slot), report, policy, looks)

@@ -14,13 +14,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from padlock import notify
-from padlock.checking import save
-from padlock.notify import Notifier, Undelivered
+from padlock.notify import Notifier, Topics, Undelivered
 from padlock.storage import Outbox, Results
 
 from local.aws import EmbeddedAws, Mail
 from tests.reports import finding, report
-from tests.runs import run_of
+from tests.runs import run_of, saved
 
 EXPIRED, CLOSED = finding("certificate.expired"), finding("port.https_closed")
 STORY = ((EXPIRED,), (EXPIRED, CLOSED), (CLOSED,), (CLOSED,), ())
@@ -66,14 +65,15 @@ class Interrupted:
 class World:
     """One site in one stack, with its clock."""
 
-    def __init__(self, aws: EmbeddedAws, clients: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, aws: EmbeddedAws, clients: tuple[Any, Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:
         self.aws, self.site = aws, next(_sites)
-        self.dynamodb, self.sns = clients
+        self.dynamodb, self.sns, self.events = clients
         self.table = aws.physical["ResultsTable"]
         self.results, self.outbox = Results(self.dynamodb, self.table), Outbox(self.dynamodb, self.table)
         self.ahead = 0.0
-        real = time.time
+        real, steady = time.time, time.monotonic
         monkeypatch.setattr(time, "time", lambda: real() + self.ahead)
+        monkeypatch.setattr(time, "monotonic", lambda: steady() + self.ahead)
 
     def check(self, number: int, results: Results | None = None) -> str:
         """Store the result of one of the story's runs, as a delivery of its message does; a done one is left."""
@@ -81,12 +81,13 @@ class World:
         if results.is_done(self.site, f"RUN#{key}"):
             return "duplicate"
         judged = report(*STORY[number], site=self.site)
-        return save(results, run_of(judged, results.start_run(self.site), key), judged)
+        return saved(results, run_of(judged, results.start_run(self.site), key), judged)
 
     def notifier(self, dynamodb: Any = None, sns: Any = None) -> Notifier:
         """Return what publishes, with these clients in place of the true ones."""
         outbox = Outbox(dynamodb or self.dynamodb, self.table)
-        return Notifier(outbox, sns or self.sns, self.aws.physical["AlertTopic"])
+        topics = Topics(self.aws.physical["AlertTopic"], "")
+        return Notifier(outbox, sns or self.sns, self.events, topics)
 
     def settle(self) -> None:
         """Let every lease run out, and the sweeper publish what waits."""
@@ -128,7 +129,7 @@ class World:
 @pytest.fixture
 def world(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Callable[[], World]:
     """Return what makes a new site in one stack."""
-    clients = aws.client("dynamodb"), aws.client("sns")
+    clients = aws.client("dynamodb"), aws.client("sns"), aws.client("events")
     return lambda: World(aws, clients, monkeypatch)
 
 

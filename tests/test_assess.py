@@ -63,6 +63,20 @@ def test_placeholders_are_filled() -> None:
         assert finding.summary
 
 
+def test_what_may_pass_by_itself() -> None:
+    """A finding carries its rule's word on whether it may pass by itself: a 502 does, an expired certificate not."""
+    judged = report(with_exchange(EXPIRED, HTTPS, status=502))
+    passing = {finding.code: finding.reachability for finding in judged.findings}
+    assert passing["app.bad_gateway"]
+    assert not passing["certificate.expired"]
+
+
+def test_facts_do_not_pass_by_themselves() -> None:
+    """What is configured, issued or registered counts after one look, whatever the subject's other rules are."""
+    facts = ("certificate.", "redirect.", "hsts.", "canonical.", "registration.", "certbot.", "proxy.", "firewall.")
+    assert [code for code, rule in RULES.items() if rule.reachability and code.startswith(facts)] == []
+
+
 @pytest.mark.parametrize("entry", ["hsts.missing", "hsts", "hsts.", "hsts.*"])
 def test_disabled_checks(entry: str) -> None:
     """A code, or a prefix of codes, is switched off; a part of a word is no prefix."""

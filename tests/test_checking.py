@@ -1,24 +1,19 @@
-"""From a declaration to a stored report: messages, wrong declarations, faults of ours, busy tables."""
+"""From a declaration to its report: messages, wrong declarations, faults of ours."""
 
-import time
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
-from padlock.changes import State, fold
-from padlock.checking import InvalidMessage, Task, check, invalid, read_task, run_task, save
+from padlock.changes import Policy, State, fold
+from padlock.checking import InvalidMessage, Task, blind, check, check_task, invalid, read_task
 from padlock.network.vantage import PUBLIC_RESOLVERS, Vantage, from_environment
 from padlock.probes.cache import MemoryCache
 from padlock.rules import RULES
 from padlock.site import key_of, parse
-from padlock.storage import Hosts, Results
+from padlock.storage import Hosts
 
-from local.aws import EmbeddedAws
 from tests.loopback_site import LoopbackSite
 from tests.reports import NOW, SITE, finding, report
-from tests.runs import run_of
 
 SLOT = datetime(2026, 11, 20, 17, 5, tzinfo=UTC)
 
@@ -28,6 +23,7 @@ def test_read_task() -> None:
     assert read_task('{"site": "A.example", "slot": "2026-11-20T17:05:00Z"}') == Task("A.example", SLOT)
     task = read_task('{"site": {"name": "A.example", "helth": 1}, "slot": "2026-11-20T17:05:00Z"}')
     assert task.name == "a.example"
+    assert read_task('{"site": "A.example", "slot": "2026-11-20T17:05:00Z", "removed": true}').removed
 
 
 @pytest.mark.parametrize(
@@ -72,8 +68,8 @@ def test_invalid_report_assesses_nothing() -> None:
     wrong = invalid({"name": SITE}, "unknown key", NOW)
     assert [one.code for one in wrong.findings] == ["site.invalid"]
     assert {one.code for one in wrong.not_assessed} == set(RULES)
-    state, _ = fold(State(), report(finding(next(iter(RULES)), f"www.{SITE}")))
-    assert len(fold(state, wrong)[0].findings) == 2
+    state, _ = fold(State(), [report(finding(next(iter(RULES)), f"www.{SITE}"))], Policy())
+    assert len(fold(state, [wrong, wrong], Policy())[0].findings) == 2
 
 
 async def test_real_site_is_checked(shop: LoopbackSite, hosts: Hosts) -> None:
@@ -96,87 +92,24 @@ async def test_fault_of_ours_is_inconclusive(shop: LoopbackSite, hosts: Hosts) -
     assert all(one.whole for one in checked.report.not_assessed)
 
 
-async def test_stored_run_is_not_made_again(shop: LoopbackSite, results: Results, hosts: Hosts) -> None:
-    """A message that comes again after its run was stored is acknowledged without a check."""
-    here = from_environment({"RESOLVERS": shop.resolver, "ALLOWED_NETWORKS": "127.0.0.0/8"})
-    task = Task(shop.declaration, SLOT)
-    first = await run_task(task, results, here, NOW, 2_000_000_000, MemoryCache(), hosts)
-    again = await run_task(task, results, here, NOW, 2_000_000_000, MemoryCache(), hosts)
-    assert (first.outcome, again.outcome, again.status) == ("applied", "duplicate", None)
-    assert results.start_run(shop.name) == 2, "the second one took no ticket"
+async def test_declaration_that_cannot_be_used_is_not_looked_at(hosts: Hosts) -> None:
+    """What dispatch could not send, and what nobody can read, becomes a finding without a look."""
+    for task, words in (
+        (Task(SITE, SLOT, "the declaration has 300000 octets"), "300000 octets"),
+        (Task({"name": SITE, "helth": 1}, SLOT), "helth"),
+    ):
+        checked = await check_task(task, Vantage(), NOW, MemoryCache(), hosts)
+        assert checked.evidence is None
+        assert [one.code for one in checked.report.findings] == ["site.invalid"]
+        assert words in checked.report.findings[0].observed
 
 
-async def test_declaration_that_could_not_be_sent(results: Results, hosts: Hosts) -> None:
-    """What dispatch could not send becomes a finding."""
-    ran = await run_task(
-        Task(SITE, SLOT, "the declaration has 300000 octets"), results, Vantage(), NOW, 1, MemoryCache(), hosts
-    )
-    assert ran.status == "error"
-    state = results.state(SITE)
-    assert state is not None
-    assert "300000 octets" in state["findings"][0]["observed"]
-
-
-def test_runs_at_the_same_time_are_all_applied_or_superseded(results: Results) -> None:
-    """Writers in each other's way lose nothing: the state is the fold of the applied runs in ticket order."""
-    tickets = [results.start_run(SITE) for _ in range(6)]
-    reports = {
-        ticket: report(finding(f"x.{ticket % 3}"), at=NOW + timedelta(minutes=ticket), expires=NOW)
-        for ticket in tickets
-    }
-
-    def write(ticket: int) -> str:
-        return save(results, run_of(reports[ticket], ticket, f"{ticket}"), reports[ticket])
-
-    with ThreadPoolExecutor(6) as pool:
-        outcomes = dict(zip(tickets, pool.map(write, tickets), strict=True))
-    assert set(outcomes.values()) <= {"applied", "superseded"}
-    assert outcomes[tickets[-1]] == "applied"
-    expected = State()
-    changes = 0
-    for ticket in (ticket for ticket in tickets if outcomes[ticket] == "applied"):
-        expected, change = fold(expected, reports[ticket])
-        changes += change is not None
-    stored = results.load(SITE)
-    assert (stored.state, stored.seq) == (expected, changes)
-    assert len(list(results.history(SITE))) == 6
-
-
-class Busy:
-    """A DynamoDB client whose next transactions meet others of the same item."""
-
-    def __init__(self, client: Any, times: int) -> None:
-        self._client = client
-        self._times = times
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._client, name)
-
-    def transact_write_items(self, **arguments: Any) -> Any:
-        """Write, unless another transaction is in the way."""
-        if self._times == 0:
-            return self._client.transact_write_items(**arguments)
-        self._times -= 1
-        reasons = [{"Code": "TransactionConflict"}, {"Code": "None"}]
-        raise ClientError(
-            {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons},  # type: ignore[typeddict-item]
-            "TransactWriteItems",
-        )
-
-
-def test_busy_table_is_tried_again(aws: EmbeddedAws) -> None:
-    """A transaction that met another one is made again."""
-    busy = Results(Busy(aws.client("dynamodb"), 3), aws.physical["ResultsTable"])  # type: ignore[arg-type]
-    assert save(busy, run_of(report(), busy.start_run(SITE)), report()) == "applied"
-
-
-def test_endless_conflict_ends(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where others write all the time the run gives up with an error, so that its message comes again."""
-    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
-    busy = Results(Busy(aws.client("dynamodb"), 99), aws.physical["ResultsTable"])  # type: ignore[arg-type]
-    with pytest.raises(TimeoutError, match="8 times"):
-        save(busy, run_of(report(), busy.start_run(SITE)), report())
-    assert busy.state(SITE) is None
+def test_blind_report_hides_everything() -> None:
+    """A look that saw nothing says of every rule why."""
+    unseen = blind(SITE, NOW, "no network")
+    assert (unseen.status, unseen.findings) == ("inconclusive", ())
+    assert {one.code for one in unseen.not_assessed} == set(RULES)
+    assert all(one.whole and one.reason == "no network" for one in unseen.not_assessed)
 
 
 def test_vantage_of_the_environment() -> None:

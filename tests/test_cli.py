@@ -377,6 +377,15 @@ class TestSiteFiles:
         assert sites[0].hsts == word
         assert sites[0].labels == {"since": "2026-11-20", "paid": "yes"}
 
+    def test_yaml_times_stay_times(self, tmp_path: Path) -> None:
+        """`12:30` means half past twelve, not 750 as in YAML 1.1; numbers stay numbers."""
+        path = tmp_path / "sites.yaml"
+        path.write_text("name: example.com\nmaintenance: {every: 12:30, for: 1h}\nports: {https: 8443}\n")
+        sites, wrong = load(str(path))
+        assert wrong == []
+        assert sites[0].maintenance[0].every == "12:30"
+        assert sites[0].ports.https == 8443
+
     @pytest.mark.parametrize(
         ("content", "said"),
         [

@@ -103,10 +103,10 @@ def test_of_what_is_stored(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_latest_has_its_reasons(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
     """The latest report of the schedule is stored whole, so that its record says why a step is unknown."""
-    from padlock.checking import save  # noqa: PLC0415 — imports the probes
+    from tests.runs import saved  # noqa: PLC0415 — imports the probes
 
     report = change(HEALTHY, checked_at=NOW + timedelta(days=20))
-    save(results, Run(SITE, f"RUN#{stamp(report.checked_at)}", 1, 0.1, 2**40), report)
+    saved(results, Run(SITE, f"RUN#{stamp(report.checked_at)}", 1, 0.1, 2**40), report)
     assert main(["record", SITE, "--stored"]) == 0
     text = capsys.readouterr().out
     assert "Checked 2026-12-10" in text

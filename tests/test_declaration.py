@@ -21,6 +21,12 @@ NO_BASE64 = "-----BEGIN CERTIFICATE-----\n*** paste here ***\n-----END CERTIFICA
         ({"disable": ["zzzzzz"]}, "docs/checks.md lists the codes"),
         ({"severity": {"certificate.expirin": "error"}}, "did you mean 'certificate.expiring'?"),
         ({"severity": {"hsts": "error"}}, "severity: no check has the code 'hsts'"),
+        (
+            {"acknowledge": {"code": "certificate.expirin", "until": "2026-12-24"}},
+            "did you mean 'certificate.expiring'?",
+        ),
+        ({"acknowledge": {"code": "site.stael", "until": "2026-12-24"}}, "did you mean 'site.stale'?"),
+        ({"acknowledge": {"code": "hsts", "until": "2026-12-24"}}, "acknowledge: no check has the code 'hsts'"),
         ({"private_ca": PEM + CUT}, "private_ca: certificate 2 cannot be read"),
         ({"private_ca": NO_BASE64}, "private_ca: certificate 1 cannot be read"),
         ({"private_ca": PEM[:200]}, "private_ca: certificate 1 cannot be read"),
@@ -39,6 +45,13 @@ def test_codes_and_prefixes_are_accepted(entry: str) -> None:
     """Each form in which codes are switched off is read, and so are whole certificates."""
     keys = {"disable": [entry], "severity": {"hsts.missing": "error"}, "private_ca": PEM + PEM}
     assert read_declaration({"name": "example.com", **keys}).disable == (entry,)
+
+
+@pytest.mark.parametrize("code", ["hsts.missing", "site.invalid", "site.stale", "*"])
+def test_what_can_be_acknowledged(code: str) -> None:
+    """A check's code, a finding that no check makes, and everything."""
+    keys = {"acknowledge": {"code": code, "until": "2026-12-24"}}
+    assert [known.code for known in read_declaration({"name": "example.com", **keys}).acknowledge] == [code]
 
 
 def test_one_wrong_entry_never_stops_the_others() -> None:

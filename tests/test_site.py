@@ -2,10 +2,26 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from padlock.site import Health, InvalidSite, Ports, Site, host_name, interval_seconds, parse, parse_all
+from padlock.site import (
+    Acknowledgement,
+    Health,
+    InvalidSite,
+    Ports,
+    Site,
+    Thresholds,
+    Window,
+    host_name,
+    interval_seconds,
+    parse,
+    parse_all,
+)
+
+SUNDAYS = {"every": "Sun 02:00", "for": "2h"}
+KNOWN = {"code": "certificate.expiring", "until": "2026-12-24"}
 
 
 def test_a_bare_host_is_enough() -> None:
@@ -14,6 +30,8 @@ def test_a_bare_host_is_enough() -> None:
     assert site == Site(name="example.com")
     assert (site.http_port, site.ports.https, site.interval_seconds) == (80, 443, 300)
     assert (site.redirect, site.hsts, site.hosts) == ("permanent", "optional", ())
+    assert (site.thresholds.failures, site.thresholds.successes) == (2, 2)
+    assert (site.reminder_seconds, site.digest, site.maintenance, site.acknowledge) == (86400, "on", (), ())
     assert parse({"name": "example.com"}) == site
 
 
@@ -34,10 +52,14 @@ def test_everything_declared() -> None:
             "interval": "1h",
             "disable": "hsts",
             "severity": {"hsts.missing": "error"},
-            "thresholds": {"certificate_days": 20},
+            "thresholds": {"certificate_days": 20, "failures": 3, "successes": 1},
             "labels": {"team": "shop"},
             "timezone": "Europe/Berlin",
             "instances": "i-0123456789abcdef0",
+            "reminder": "12h",
+            "digest": "off",
+            "maintenance": [SUNDAYS, {"start": "2026-12-24T18:00", "end": "2026-12-24T20:00+01:00"}],
+            "acknowledge": [{**KNOWN, "subject": "WWW.Example.com.", "note": "ordered"}],
         }
     )
     assert site.hosts == ("example.com", "www.example.com")
@@ -49,12 +71,67 @@ def test_everything_declared() -> None:
     assert site.interval_seconds == 3600
     assert (site.networks, site.disable) == (("10.0.0.0/8",), ("hsts",))
     assert site.instances == ("i-0123456789abcdef0",)
+    assert site.thresholds == Thresholds(certificate_days=20, failures=3, successes=1)
+    assert (site.reminder_seconds, site.digest) == (43200, "off")
+    assert site.maintenance == (
+        Window(every="Sun 02:00", duration="2h"),
+        Window(start="2026-12-24T18:00", end="2026-12-24T20:00+01:00"),
+    )
+    assert site.acknowledge == (Acknowledgement(**KNOWN, subject="www.example.com", note="ordered"),)
 
 
 @pytest.mark.parametrize("instance", ["i-01234567", "i-0123456789abcdef0", "mi-0123456789abcdef0"])
 def test_managed_nodes(instance: str) -> None:
     """Instances of EC2, with ids of both lengths, and machines elsewhere can be declared."""
     assert parse({"name": "example.com", "instances": [instance]}).instances == (instance,)
+
+
+def test_one_window_needs_no_list() -> None:
+    """One window and one acknowledgement may stand for themselves."""
+    site = parse({"name": "example.com", "maintenance": SUNDAYS, "acknowledge": KNOWN})
+    assert site.maintenance == (Window(every="Sun 02:00", duration="2h"),)
+    assert site.acknowledge == (Acknowledgement(**KNOWN),)
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        {"every": "02:00", "for": "1m"},
+        {"every": "2:00", "for": "1439m"},
+        {"every": "sunday  23:59", "for": "6d"},
+        {"every": "THU 00:00", "for": "167h"},
+        {"start": "2026-12-24", "end": "2026-12-25"},
+        {"start": "2026-12-24 18:00", "end": "2026-12-24T18:00:01"},
+        {"start": "2026-12-24T18:00Z", "end": "2026-12-24T19:01:00+01:00"},
+    ],
+)
+def test_windows(window: dict[str, str]) -> None:
+    """Each form of a window is kept as it was written, and stays the same in JSON and back."""
+    site = parse({"name": "example.com", "maintenance": [window]})
+    assert msgspec.to_builtins(site)["maintenance"] == (window,)
+    assert msgspec.json.decode(msgspec.json.encode(site), type=Site) == site
+
+
+@pytest.mark.parametrize("reminder", ["1h", "24h", "30d", "off"])
+def test_reminders(reminder: str) -> None:
+    """Reminders come every hour to every month, or not at all."""
+    assert (parse({"name": "example.com", "reminder": reminder}).reminder_seconds is None) == (reminder == "off")
+
+
+@pytest.mark.parametrize(
+    ("subject", "kept"),
+    [
+        ("Bücher.example.", "xn--bcher-kva.example"),
+        ("https://example.com/Up", "https://example.com/Up"),
+        ("example.com at 192.0.2.1", "example.com at 192.0.2.1"),
+        ("*", ""),
+        ("", ""),
+    ],
+)
+def test_subjects_of_findings(subject: str, kept: str) -> None:
+    """A host is acknowledged as findings name it, what is more than a host as reports write it."""
+    (known,) = parse({"name": "example.com", "acknowledge": {**KNOWN, "subject": subject}}).acknowledge
+    assert known.subject == kept
 
 
 def test_a_path_is_a_health_check() -> None:
@@ -124,6 +201,7 @@ def test_a_path_is_a_health_check() -> None:
             {"name": "example.com", "instances": [f"i-{n:017x}" for n in range(21)]},
             "instances: write at most 20 managed nodes",
         ),
+        ({"name": "example.com", "interval": "99999999d"}, "interval: '99999999d' is no length of time"),
     ],
 )
 def test_wrong_entries(entry: dict[str, Any], told: str) -> None:
@@ -133,6 +211,80 @@ def test_wrong_entries(entry: dict[str, Any], told: str) -> None:
     assert told in str(caught.value)
     if isinstance(entry.get("name"), str):
         assert "site 'example.com'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"thresholds": {"failures": 0}}, "thresholds.failures: write a whole number, at least 1"),
+        ({"thresholds": {"failures": 11}}, "thresholds.failures: write a whole number, at most 10"),
+        ({"thresholds": {"successes": 1.5}}, "thresholds.successes: write a whole number, not a number"),
+        ({"thresholds": {"failure": 3}}, "unknown key 'failure' in thresholds; did you mean 'failures'?"),
+        ({"reminder": "59m"}, "reminder: '59m' is out of range; use 1h to 30d, or off"),
+        ({"reminder": "31d"}, "reminder: '31d' is out of range; use 1h to 30d, or off"),
+        ({"reminder": "daily"}, "reminder: 'daily' is no length of time; write a number and a unit"),
+        ({"reminder": False}, "reminder: write a length of time from 1h to 30d, or off, not true or false"),
+        ({"digest": "weekly"}, "digest: write on or off, not 'weekly'"),
+        ({"maintenance": "Sun 02:00"}, "maintenance: write at most 50 windows, such as {every: Sun 02:00, for: 2h}"),
+        ({"maintenance": [SUNDAYS] * 51}, "maintenance: write at most 50 windows"),
+        ({"maintenance": [SUNDAYS, "02:00"]}, "maintenance[1]: write at most 50 windows"),
+        ({"maintenance": [SUNDAYS, {}]}, "maintenance[1]: write both start and end, or both every and for"),
+        ({"maintenance": {"every": "02:00"}}, "maintenance[0]: write both start and end, or both every and for"),
+        ({"maintenance": {"start": "2026-12-24", "for": "2h"}}, "write both start and end, or both every and for"),
+        ({"maintenance": {**SUNDAYS, "end": "2026-12-24"}}, "write both start and end, or both every and for"),
+        ({"maintenance": {**SUNDAYS, "fro": "2h"}}, "unknown key 'fro' in maintenance[0]; did you mean 'for'?"),
+        ({"maintenance": {**SUNDAYS, "zzz": 1}}, "in maintenance[0]; known keys: start, end, every, for"),
+        ({"maintenance": {**SUNDAYS, "for": 2}}, "maintenance[0].for: write a length of time such as 2h, not a"),
+        ({"maintenance": {**SUNDAYS, "every": 120}}, "maintenance[0].every: write a time such as 02:00 or Sun 02:00"),
+        (
+            {"maintenance": {**SUNDAYS, "every": "Son 02:00"}},
+            "maintenance[0]: every: 'Son' is no weekday; write Mon,",
+        ),
+        ({"maintenance": {**SUNDAYS, "every": "Su 02:00"}}, "every: 'Su' is no weekday"),
+        ({"maintenance": {**SUNDAYS, "every": "24:00"}}, "every: '24:00' is no time of the day; write one such as"),
+        ({"maintenance": {**SUNDAYS, "every": "02:00Z"}}, "every: '02:00Z' is no time of the day"),
+        ({"maintenance": {**SUNDAYS, "every": "Sun"}}, "every: 'Sun' is no time of the day"),
+        ({"maintenance": {**SUNDAYS, "for": "59s"}}, "maintenance[0]: for: '59s' is out of range; use 1m to 7d"),
+        ({"maintenance": {**SUNDAYS, "for": "7d"}}, "for: 7d is no shorter than the week after which it comes again"),
+        ({"maintenance": {**SUNDAYS, "for": "8d"}}, "for: '8d' is out of range; use 1m to 7d"),
+        ({"maintenance": {"every": "02:00", "for": "24h"}}, "for: 24h is no shorter than the day after which"),
+        ({"maintenance": {"start": "24.12.2026", "end": "2026-12-25"}}, "start: '24.12.2026' is no time; write one"),
+        (
+            {"maintenance": {"start": "2026-12-24", "end": "0001-01-01"}, "timezone": "Asia/Tokyo"},
+            "'0001-01-01' is no",
+        ),
+        (
+            {"maintenance": {"start": "2026-12-24T18:00", "end": "2026-12-24T18:00"}},
+            "maintenance[0]: it ends at 2026-12-24T18:00, which is not after its start 2026-12-24T18:00",
+        ),
+        (
+            # 17:30 UTC is half an hour after 18:00 in Berlin.
+            {
+                "maintenance": {"start": "2026-12-24T17:30Z", "end": "2026-12-24T18:00"},
+                "timezone": "Europe/Berlin",
+            },
+            "which is not after its start",
+        ),
+        ({"acknowledge": "certificate.expiring"}, "acknowledge: write at most 50 findings, such as {code: "),
+        ({"acknowledge": [KNOWN] * 51}, "acknowledge: write at most 50 findings"),
+        ({"acknowledge": {"code": "hsts.missing"}}, "acknowledge[0]: the key until is missing"),
+        ({"acknowledge": [KNOWN, {"until": "2026-12-24"}]}, "acknowledge[1]: the key code is missing"),
+        ({"acknowledge": {**KNOWN, "until": "forever"}}, "acknowledge[0]: until: 'forever' is no time; write one"),
+        (
+            {"acknowledge": {**KNOWN, "until": 20261224}},
+            "acknowledge[0].until: write a time such as 2026-12-24T18:00",
+        ),
+        ({"acknowledge": {**KNOWN, "subject": "x" * 301}}, "acknowledge[0].subject: write text, at most 300"),
+        ({"acknowledge": {**KNOWN, "note": "x" * 301}}, "acknowledge[0].note: write text, at most 300 characters"),
+        ({"acknowledge": {**KNOWN, "reason": "x"}}, "in acknowledge[0]; known keys: code, until, subject, note"),
+    ],
+)
+def test_wrong_wishes(keys: dict[str, Any], told: str) -> None:
+    """Each wrong wish about alerts is refused with the key, and what to write."""
+    with pytest.raises(InvalidSite) as caught:
+        parse({"name": "example.com", **keys})
+    assert told in str(caught.value)
+    assert str(caught.value).startswith("site 'example.com': ")
 
 
 @pytest.mark.parametrize("entry", [None, 5, ["example.com"], ""])

@@ -5,22 +5,24 @@ import shlex
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
-from padlock.changes import State, fold
-from padlock.checking import save
+from padlock.changes import Policy, State, fold
 from padlock.findings import NotAssessed, Report, Severity
-from padlock.storage import Results, Sites, Stored
-from padlock.storage._items import MAX_ITEM, fitted, marshal, open_findings, unmarshal
+from padlock.storage import Alert, Results, Sites, Stored
+from padlock.storage._items import MAX_ITEM, fitted, marshal, state_of, unmarshal
 
 from local.aws import EmbeddedAws
+from tests.alerts import alert
 from tests.reports import NOW, SITE, finding, report
-from tests.runs import run_of, stored
+from tests.runs import POLICY, run_of, saved, stored
 
 EXPIRED, CLOSED = finding("certificate.expired"), finding("port.https_closed")
+SLOW = finding("app.slow", severity="warning")
 LATER = NOW + timedelta(minutes=5)
 
 
-def state_of(results: Results, site: str = SITE) -> dict[str, Any]:
+def item_of(results: Results, site: str = SITE) -> dict[str, Any]:
     """Return a site's STATE item."""
     item = results.state(site)
     assert item is not None
@@ -30,7 +32,7 @@ def state_of(results: Results, site: str = SITE) -> dict[str, Any]:
 def test_state_item_is_readable(results: Results) -> None:
     """The state has what people look for as plain attributes: no blob, numbers as numbers, times as text."""
     stored(results, report(EXPIRED, finding("app.slow", severity="warning"), expires=NOW + timedelta(days=9)))
-    state = state_of(results)
+    state = item_of(results)
     assert (state["status"], state["version"], state["seq"], state["applied_ticket"]) == ("error", 1, 1, 1)
     assert state["summary"] == "certificate expired: example.com, and 1 more"
     assert state["open"] == {"error": 1, "warning": 1}
@@ -45,7 +47,7 @@ def test_state_survives_the_table(results: Results) -> None:
     """What is read back is what was folded, so that the next run compares like with like."""
     judged = report(EXPIRED, finding("app.slow", "https://example.com/ü?a=1", severity="warning"))
     stored(results, judged)
-    assert results.load(SITE).state == fold(State(), judged)[0]
+    assert results.load(SITE).state == fold(State(), [judged, judged], POLICY)[0]
 
 
 def test_history_row_is_compact(results: Results) -> None:
@@ -63,10 +65,10 @@ def test_older_ticket_is_superseded(results: Results) -> None:
     """A run that started earlier and ends later is kept as history and moves nothing."""
     early, late = results.start_run(SITE), results.start_run(SITE)
     assert late == early + 1
-    assert save(results, run_of(report(), late, "late"), report(at=LATER)) == "applied"
-    assert save(results, run_of(report(), early, "early"), report(EXPIRED)) == "superseded"
-    state = state_of(results)
-    assert (state["status"], state["applied_ticket"], state["seq"]) == ("ok", late, 0)
+    assert saved(results, run_of(report(), late, "late"), report(at=LATER)) == "applied"
+    assert saved(results, run_of(report(), early, "early"), report(EXPIRED)) == "superseded"
+    state = item_of(results)
+    assert (state["status"], state["applied_ticket"], state["seq"]) == ("ok", late, 1)
     assert {row["sk"]: row["kind"] for row in results.history(SITE)} == {
         "RUN#late": "applied",
         "RUN#early": "superseded",
@@ -78,7 +80,7 @@ def test_same_run_twice_is_a_duplicate(results: Results) -> None:
     assert stored(results, report(EXPIRED), slot="1") == "applied"
     assert results.is_done(SITE, "RUN#1")
     assert stored(results, report(), slot="1") == "duplicate"
-    assert state_of(results)["status"] == "error"
+    assert item_of(results)["status"] == "error"
     assert not results.is_done(SITE, "RUN#2")
 
 
@@ -88,13 +90,13 @@ def test_conflicting_write_is_refused_and_recomputed(results: Results) -> None:
     slow, quick = results.start_run(SITE), results.start_run(SITE)
     stored(results, report(EXPIRED))
     judged = report(EXPIRED, CLOSED, at=LATER)
-    state, change = fold(stale.state, judged)
+    state, change = fold(stale.state, [judged], POLICY)
     assert change is not None
     assert results.apply(stale, run_of(judged, quick + 10), state, judged, None) == "conflict"
     assert next(iter(results.history(SITE)))["findings"] == ["certificate.expired"]
     assert results.apply(results.load(SITE), run_of(judged, slow), state, judged, None) == "superseded"
     assert stored(results, judged) == "applied"
-    assert state_of(results)["seq"] == 2
+    assert item_of(results)["seq"] == 2
 
 
 def test_inconclusive_run_keeps_the_state(results: Results) -> None:
@@ -102,7 +104,7 @@ def test_inconclusive_run_keeps_the_state(results: Results) -> None:
     stored(results, report(EXPIRED, expires=LATER), slot="1")
     unseen = NotAssessed("tls.x", SITE, "the 30 seconds for this site ran out")
     stored(results, report(status="inconclusive", at=LATER, not_assessed=(unseen,)), slot="2")
-    state = state_of(results)
+    state = item_of(results)
     assert (state["status"], state["last_conclusive"]) == ("error", "2026-11-20T12:00:00Z")
     assert (state["checked_at"], state["report"]["status"]) == ("2026-11-20T12:05:00Z", "inconclusive")
     assert state["certificate_expires"] == "2026-11-20T12:05:00Z", "the certificate seen before keeps its place"
@@ -113,11 +115,105 @@ def test_failing_since_is_the_first_failure(results: Results) -> None:
     """A failing site keeps the time since when, and loses it when it is well."""
     stored(results, report(EXPIRED))
     stored(results, report(CLOSED, at=LATER))
-    assert state_of(results)["failing_since"] == "2026-11-20T12:00:00Z"
+    assert item_of(results)["failing_since"] == "2026-11-20T12:00:00Z"
     stored(results, report(at=LATER))
-    assert "failing" not in state_of(results)
+    assert "failing" not in item_of(results)
     stored(results, report(CLOSED, at=LATER))
-    assert state_of(results)["failing_since"] == "2026-11-20T12:05:00Z"
+    assert item_of(results)["failing_since"] == "2026-11-20T12:05:00Z"
+
+
+def test_all_of_a_state_survives_the_table(results: Results) -> None:
+    """What is suspected, over and flapping comes back as it was, to the microsecond."""
+    odd = timedelta(microseconds=123456)
+    window = Policy(maintenance_until=LATER, successes=1)
+    down = finding("port.https_closed", reachability=True)
+    looks = [report(EXPIRED, SLOW, at=NOW + odd), report(down, at=LATER + odd)]
+    expected = State()
+    for look, policy in zip(looks, (Policy(), window), strict=True):
+        expected, _ = fold(expected, [look], policy)
+        stored(results, look, policy=policy, looks=1)
+    state = results.load(SITE).state
+    assert (len(state.pending), len(state.over)) == (1, 1)
+    # Queries show the last conclusive time, so that it is stored as people read it.
+    assert state == msgspec.structs.replace(expected, last_conclusive=LATER)
+    flips = tuple(NOW + odd * number for number in range(6))
+    flapping = msgspec.structs.replace(expected, flips=flips, flapping_since=flips[-1], last_alert=flips[-1], blind=2)
+    kept, _ = fitted(flapping, looks[-1])
+    assert state_of(unmarshal(marshal(kept))) == flapping
+
+
+def test_however_much_ends_in_a_window_is_told_afterwards(results: Results) -> None:
+    """Of many errors that end while nothing is told, none is forgotten before it can be told."""
+    stored(results, report(*(finding("x.y", f"h{number}.example.com") for number in range(200))))
+    stored(results, report(at=LATER), policy=Policy(maintenance_until=LATER + timedelta(hours=1)))
+    state = results.load(SITE).state
+    assert len({one.key for one in state.over}) == 200
+    assert state.over[0].observed == "expired 3 days ago"
+    stored(results, report(at=LATER))
+    assert results.load(SITE).state.over == ()
+
+
+def test_status_alone_is_a_record_too(results: Results) -> None:
+    """A change of status that nobody is told of is in the outbox, for machines, without a mail."""
+    stored(results, report())
+    stored(results, report(SLOW, at=LATER))
+    first, second = results._query("site = :s AND begins_with(sk, :k)", {":s": SITE, ":k": "ALERT#"})
+    assert (first["kind"], first["from"], first["to"], first["body"]) == ("status", "unknown", "ok", "")
+    assert (second["kind"], second["from"], second["to"], second["seq"]) == ("status", "ok", "warning", 2)
+    assert first["pending"] == second["pending"] == "alert"
+
+
+def test_digest_can_pass_a_site_over(results: Results) -> None:
+    """A site without a digest is in the list of failing sites with its errors alone."""
+    stored(results, report(SLOW), policy=Policy(digest=False))
+    assert "failing" not in item_of(results)
+    assert item_of(results)["digest"] == "off"
+    stored(results, report(EXPIRED, SLOW, at=LATER), policy=Policy(digest=False))
+    assert item_of(results)["failing"] == "error"
+    stored(results, report(SLOW, at=LATER))
+    assert (item_of(results)["failing"], "digest" in item_of(results)) == ("warning", False)
+
+
+# --- alerts without a run -----------------------------------------------------------------------------------------
+
+
+def announced(results: Results, key: str, seen: list[int] | None = None) -> bool:
+    """Announce an alert under a key; note the numbers that it was built with."""
+
+    def build(seq: int) -> Alert:
+        if seen is not None:
+            seen.append(seq)
+        return alert(seq, SITE, kind="test", subject="[Padlock] test")
+
+    return results.announce(SITE, key, build, 2_000_000_000)
+
+
+def test_announced_once_for_each_key(results: Results) -> None:
+    """An alert that no run made takes the next number, once; runs go on behind it."""
+    stored(results, report(EXPIRED))
+    assert announced(results, "RUN#test-1")
+    assert not announced(results, "RUN#test-1")
+    assert announced(results, "RUN#test-2")
+    stored(results, report())
+    rows = results._query("site = :s AND begins_with(sk, :k)", {":s": SITE, ":k": "ALERT#"})
+    assert [(row["seq"], row["kind"]) for row in rows] == [(1, "changed"), (2, "test"), (3, "test"), (4, "changed")]
+    row = next(row for row in results.history(SITE) if row["sk"] == "RUN#test-1")
+    assert (row["summary"], row["kind"], row["ttl"]) == ("[Padlock] test", "test", 2_000_000_000)
+
+
+def test_announced_again_where_a_run_takes_the_number(results: Results) -> None:
+    """Of two that want the same number the later one is built anew with the next."""
+    seen: list[int] = []
+
+    def build(seq: int) -> Alert:
+        if not seen:
+            stored(results, report(EXPIRED))
+        seen.append(seq)
+        return alert(seq, SITE)
+
+    assert results.announce(SITE, "RUN#test", build, 2_000_000_000)
+    assert seen == [1, 2]
+    assert results.last_alert(SITE) == 2
 
 
 # --- queries ------------------------------------------------------------------------------------------------------
@@ -216,13 +312,13 @@ def huge(count: int, text: str) -> Report:
 def test_huge_report_fits_and_keeps_every_key(count: int, text: str) -> None:
     """However large a report is, its item fits, what was cut is marked, and no open finding is forgotten."""
     judged = huge(count, text)
-    state, _ = fold(State(), judged)
-    findings, shown = fitted(state, judged)
-    assert size(findings, shown) < 400_000
-    assert [(one.code, one.subject, one.since) for one in open_findings(findings)] == [
-        (one.code, one.subject, one.since) for one in state.findings
+    state, _ = fold(State(), [judged], POLICY)
+    kept, shown = fitted(state, judged)
+    assert size(kept, shown) < 400_000
+    assert [(*one.key, one.since, one.told, one.severity) for one in state_of(kept).findings] == [
+        (*one.key, one.since, one.told, one.severity) for one in state.findings
     ]
-    assert f"(cut, {len(text)} characters)" in findings[0]["observed"]
+    assert f"(cut, {len(text)} characters)" in kept["findings"][0]["observed"]
     assert shown.get("cut", {}).get("findings", len(shown["findings"])) == count
 
 
@@ -230,18 +326,18 @@ def test_huge_report_is_stored_and_silent_the_next_time(results: Results) -> Non
     """Cutting what is stored makes no alert at the next run."""
     assert stored(results, huge(150, "y" * 20_000)) == "applied"
     assert stored(results, huge(150, "y" * 20_000)) == "applied"
-    assert state_of(results)["seq"] == 1
-    assert state_of(results)["open"] == {"error": 150}
+    assert item_of(results)["seq"] == 1
+    assert item_of(results)["open"] == {"error": 150}
 
 
 def test_ordinary_report_is_not_cut() -> None:
     """What fits is stored whole."""
     judged = report(EXPIRED)
-    state, _ = fold(State(), judged)
-    findings, shown = fitted(state, judged)
-    assert size(findings, shown) < MAX_ITEM
+    state, _ = fold(State(), [judged], POLICY)
+    kept, shown = fitted(state, judged)
+    assert size(kept, shown) < MAX_ITEM
     assert "cut" not in shown
-    assert findings[0]["observed"] == EXPIRED.observed
+    assert state_of(kept) == state
 
 
 def test_lone_surrogate_does_not_stop_a_run(results: Results) -> None:
@@ -249,20 +345,7 @@ def test_lone_surrogate_does_not_stop_a_run(results: Results) -> None:
     assert stored(results, report(finding("x.y", "a\udc80b", observed="\ud800"))) == "applied"
     assert results.load(SITE).state.findings[0].severity is Severity.ERROR
     assert stored(results, report(finding("x.y", "a\udc80b", observed="\ud800"))) == "applied"
-    assert state_of(results)["seq"] == 1
-
-
-# --- ticks --------------------------------------------------------------------------------------------------------
-
-
-def test_last_tick(results: Results) -> None:
-    """The last tick is remembered with the one before; an older one does not replace it."""
-    assert results.last_tick() is None
-    results.save_tick(NOW, None)
-    assert results.last_tick() == (NOW, None)
-    results.save_tick(LATER, NOW)
-    results.save_tick(NOW, None)
-    assert results.last_tick() == (LATER, NOW)
+    assert item_of(results)["seq"] == 1
 
 
 def test_unseen_site_has_an_empty_state(results: Results) -> None:

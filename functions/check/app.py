@@ -14,8 +14,24 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import AsyncBatchProcessor, EventType, async_process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from padlock import checking, on_demand, storage
+from botocore.exceptions import BotoCoreError, ClientError
+from padlock import checking, on_demand, outage, running, storage
+from padlock.message import Further
 from padlock.network import vantage
+from padlock.site import key_of
+
+SUSPECT = 3
+"""Receives of a message from which on it is worked on alone, after the others: it may be what ended the function."""
+LONGEST_LOOK = vantage.Vantage().deadline + checking.GRACE + 10
+"""Seconds without which no message is begun alone: it comes again."""
+
+
+class Poisoned(Exception):
+    """A message that comes for the last time: its runs before ended without a word."""
+
+
+TOLD = (checking.InvalidMessage, Poisoned)
+"""What is logged in one line where it happens."""
 
 logger = Logger()
 metrics = Metrics()
@@ -23,16 +39,41 @@ metrics = Metrics()
 warnings.filterwarnings("ignore", "No application metrics to publish")
 library = logging.getLogger("padlock")
 utils.copy_config_to_registered_loggers(logger, include={library.name})
-# The processor would log a traceback of what `run` has told in one line.
-library.addFilter(lambda entry: not (entry.exc_info and isinstance(entry.exc_info[1], checking.InvalidMessage)))
+# The processor would log a traceback of it.
+library.addFilter(lambda entry: not (entry.exc_info and isinstance(entry.exc_info[1], TOLD)))
 processor = AsyncBatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False, logger=library)
 dynamodb = storage.client()
 sites = storage.Sites(dynamodb, os.environ["SITES_TABLE"])
 results = storage.Results(dynamodb, os.environ["RESULTS_TABLE"])
 cache = storage.Cache(dynamodb, os.environ["RESULTS_TABLE"])
 hosts = storage.Hosts(dynamodb, os.environ["RESULTS_TABLE"])
+slots = storage.Slots(dynamodb, os.environ["RESULTS_TABLE"])
+watch = outage.Watch(slots)
 here = vantage.from_environment(os.environ)
 retention_seconds = int(os.environ.get("RETENTION_DAYS", "90")) * 86400
+max_receives = int(os.environ.get("MAX_RECEIVES", "5"))
+
+
+async def look(task: checking.Task, now: datetime) -> checking.Checked:
+    """Look at a site."""
+    return await checking.check_task(task, here, now, cache, hosts)
+
+
+def declared(name: str) -> bool:
+    """Return whether a site is declared now, under this spelling in the table or in the stack's parameter."""
+    return key_of(name) in bare or sites.get(name) is not None
+
+
+bare = {key_of(name) for name in os.environ.get("SITES", "").split(",") if name.strip()}
+further = Further(
+    table=os.environ["RESULTS_TABLE"],
+    function=os.environ.get("AWS_LAMBDA_FUNCTION_NAME", ""),
+    sites_table=os.environ["SITES_TABLE"],
+    dashboard=os.environ.get("DASHBOARD_URL", ""),
+    place=os.environ.get("AWS_REGION", ""),
+)
+pause = float(os.environ.get("SECOND_LOOK_PAUSE", running.PAUSE))
+runner = running.Runner(results, watch, look, further, retention_seconds, declared=declared, pause=pause)
 
 
 @logger.inject_lambda_context
@@ -40,11 +81,51 @@ retention_seconds = int(os.environ.get("RETENTION_DAYS", "90")) * 86400
 def handler(event: Any, context: LambdaContext) -> Any:
     """Work on a batch of the queue and name what failed of it, or answer with the reports that are asked for."""
     if isinstance(event, dict) and "Records" in event:
-        return async_process_partial_response(event, run, processor, context)
+        return work(event["Records"], context)
     return asyncio.run(on_demand.answer(event, sites, results, here, expires(), cache, hosts))
 
 
-async def run(record: SQSRecord) -> None:
+def work(records: list[dict[str, Any]], context: LambdaContext) -> dict[str, Any]:
+    """Run a batch: all at the same time, but what has come often already alone and last, in an order that changes.
+
+    Whatever ends the function then takes nothing of the batch with it.
+    """
+    until = time.monotonic() + context.get_remaining_time_in_millis() / 1000
+    suspects = sorted((r for r in records if receives(r) >= SUSPECT), key=lambda record: str(record["messageId"]))
+    if suspects and receives(suspects[0]) % 2:
+        suspects.reverse()
+    batches = [[record for record in records if receives(record) < SUSPECT], *([record] for record in suspects)]
+    failed: list[Any] = []
+
+    async def run(record: SQSRecord) -> None:
+        await run_one(record, until)
+
+    for number, batch in enumerate(filter(None, batches)):
+        if number and until - time.monotonic() < LONGEST_LOOK:
+            failed += [{"itemIdentifier": record["messageId"]} for record in batch]
+            continue
+        answer = async_process_partial_response({"Records": batch}, run, processor, context)
+        failed += answer["batchItemFailures"]
+    note(ran=len(failed) < len(records))
+    return {"batchItemFailures": failed}
+
+
+def note(*, ran: bool) -> None:
+    """Keep what the batch has seen of the checker itself; its runs are stored, whatever becomes of this."""
+    try:
+        watch.flush(int(time.time()) + running.SAMPLE_SECONDS)
+        if ran:
+            slots.ran(datetime.now(UTC))
+    except (BotoCoreError, ClientError) as error:
+        library.warning("what this batch has seen of the checker itself is lost: %s", error)
+
+
+def receives(record: dict[str, Any]) -> int:
+    """Return how often a message has been received, this time included."""
+    return int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
+
+
+async def run_one(record: SQSRecord, until: float) -> None:
     """Check the site of one message."""
     try:
         task = checking.read_task(record.body)
@@ -52,11 +133,23 @@ async def run(record: SQSRecord) -> None:
         # The one line that tells it; the queue sets the message aside after its last attempt.
         library.error("message %s cannot be understood: %s", record.message_id, error)
         raise
-    ran = await checking.run_task(task, results, here, datetime.now(UTC), expires(), cache, hosts)
+    if receives(record.raw_event) >= max_receives and not task.removed:
+        await give_up(task)
+    ran = await runner.run(task, until)
     if ran.status is not None:
         metrics.add_metric("RunsCompleted", MetricUnit.Count, 1)
         metrics.add_metric("RunsFailing", MetricUnit.Count, int(ran.status == "error"))
         metrics.add_metric("RunsInconclusive", MetricUnit.Count, int(ran.status == "inconclusive"))
+
+
+async def give_up(task: checking.Task) -> None:
+    """Store that a site cannot be checked, unless it was meanwhile; its message goes to the dead-letter queue."""
+    reason = f"its check has ended without a result {max_receives - 1} times"
+    ran = await runner.abandon(task, reason)
+    if ran.status is not None:
+        metrics.add_metric("RunsPoisoned", MetricUnit.Count, 1)
+        library.error("%s: %s; the message is set aside", task.name, reason)
+        raise Poisoned(reason)
 
 
 def expires() -> int:

@@ -2,7 +2,9 @@
 
 import logging
 import os
+import time
 import warnings
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -12,7 +14,11 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from padlock import notify, storage
+from padlock import heartbeat, notify, storage
+from padlock.network import vantage
+
+SPARE_SECONDS = 5
+"""Of the function's time, for what follows the last publish."""
 
 logger = Logger()
 metrics = Metrics()
@@ -21,8 +27,12 @@ warnings.filterwarnings("ignore", "No application metrics to publish")
 library = logging.getLogger("padlock")
 utils.copy_config_to_registered_loggers(logger, include={library.name})
 processor = BatchProcessor(EventType.DynamoDBStreams, raise_on_entire_batch_failure=False, logger=library)
-outbox = storage.Outbox(storage.client(), os.environ["RESULTS_TABLE"])
-notifier = notify.Notifier(outbox, notify.client(), os.environ["TOPIC_ARN"])
+dynamodb, sns = storage.client(), notify.client()
+slots = storage.Slots(dynamodb, os.environ["RESULTS_TABLE"])
+topics = notify.Topics(os.environ["TOPIC_ARN"], os.environ.get("CHAT_TOPIC_ARN", ""))
+outbox = storage.Outbox(dynamodb, os.environ["RESULTS_TABLE"])
+notifier = notify.Notifier(outbox, sns, notify.events(), topics)
+environment = dict(os.environ)
 
 
 @logger.inject_lambda_context
@@ -36,12 +46,20 @@ def handler(event: Any, context: LambdaContext) -> Any:
     raise ValueError('the event is neither a batch of the table\'s stream nor {"sweep": true}')
 
 
-def deliver(record: DynamoDBRecord) -> None:
+def deliver(record: DynamoDBRecord, lambda_context: LambdaContext) -> None:
     """Publish the alerts of the site that a record is about."""
     keys = record.dynamodb.keys if record.dynamodb else None
     if not keys or "site" not in keys:
         raise ValueError("the stream's record has no key site")
-    metrics.add_metric("AlertsPublished", MetricUnit.Count, notifier.deliver(keys["site"]))
+    end = time.monotonic() + lambda_context.get_remaining_time_in_millis() / 1000 - SPARE_SECONDS
+    try:
+        published = notifier.deliver(keys["site"], end=end)
+    except (notify.Held, notify.Late):
+        raise
+    except Exception:
+        metrics.add_metric("AlertsFailed", MetricUnit.Count, 1)
+        raise
+    metrics.add_metric("AlertsPublished", MetricUnit.Count, published)
 
 
 def sweep() -> dict[str, Any]:
@@ -50,6 +68,29 @@ def sweep() -> dict[str, Any]:
     metrics.add_metric("AlertsPublished", MetricUnit.Count, swept.published)
     metrics.add_metric("AlertsFailed", MetricUnit.Count, len(swept.failed))
     metrics.add_metric("OldestPendingAlert", MetricUnit.Seconds, swept.oldest_seconds)
+    unconfirmed = notify.unconfirmed(sns, topics)
+    if unconfirmed is not None:
+        metrics.add_metric("UnconfirmedSubscriptions", MetricUnit.Count, unconfirmed)
+    if environment.get("HEARTBEAT_URL", "").strip():
+        metrics.add_metric("HeartbeatsFailed", MetricUnit.Count, 0 if is_beating(swept) else 1)
     if swept.failed:
         raise RuntimeError(f"alerts of {len(swept.failed)} sites stay pending: {'; '.join(swept.failed[:5])}")
     return msgspec.to_builtins(swept)  # type: ignore[no-any-return]  # a Struct becomes a dict
+
+
+def is_beating(swept: notify.Sweep) -> bool:
+    """Send the heartbeat where the pipeline lives; return False where it should have arrived and did not."""
+    try:
+        within = float(environment.get("QUIET_HOURS") or 1) * 3600
+        last = slots.last_run()
+        why = heartbeat.withheld(datetime.now(UTC), last, within, swept.oldest_seconds, len(swept.failed))
+        if why:
+            logger.warning("no heartbeat is sent: %s", why)
+            return True
+        heartbeat.send(environment["HEARTBEAT_URL"].strip(), vantage.from_environment(environment))
+    except Exception as error:  # noqa: BLE001 — alerts must not depend on it
+        # Another text than that of Missed may have the URL, which is a secret.
+        why = str(error) if isinstance(error, heartbeat.Missed) else type(error).__name__
+        logger.warning("the heartbeat failed: %s", why)
+        return False
+    return True

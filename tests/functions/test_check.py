@@ -1,4 +1,4 @@
-"""The check function on demand: who asks gets the report, and what the schedule knows stays as it was."""
+"""The check function: who asks gets the report and moves nothing, a message that comes again is worked off once."""
 
 import json
 from datetime import UTC, datetime
@@ -59,6 +59,57 @@ def test_moves_no_state_and_steals_no_alert(
     shop.status = HTTPStatus.OK
     assert pump.invoke("check", {"site": NAME})["status"] == "notice"
     assert [row["site"] for row in results.failing()] == [NAME]
+
+
+def received(declaration: Any, times: int, slot: str = "2026-11-20T17:05:00Z") -> dict[str, Any]:
+    """Return a queue event of one message that has come some times."""
+    attributes = {"ApproximateReceiveCount": str(times)}
+    body = json.dumps({"site": declaration, "slot": slot})
+    return {"Records": [{"messageId": "m-1", "eventSource": "aws:sqs", "body": body, "attributes": attributes}]}
+
+
+def test_message_that_comes_again_and_again(pump: Pump, shop: LoopbackSite, sites: Sites, results: Results) -> None:
+    """A message is worked off at any receive but the last one, which gives its site up."""
+    sites.put(shop.declaration)
+    assert pump.invoke("check", received(shop.declaration, 4)) == {"batchItemFailures": []}
+    again = received(shop.declaration, 5)
+    assert pump.invoke("check", again) == {"batchItemFailures": []}, "the run was stored: nothing is wrong"
+    last = received(shop.declaration, 5, "2026-11-20T17:10:00Z")
+    assert pump.invoke("check", last) == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+    newest, first = results.history(NAME)
+    assert (first["status"], newest["status"]) == ("notice", "inconclusive")
+
+
+def test_site_may_be_spelled_in_any_way(pump: Pump, shop: LoopbackSite, sites: Sites, results: Results) -> None:
+    """A name in capitals, as somebody wrote it into the table, is one of the site's spellings: it is checked."""
+    sites.put(shop.declaration | {"name": "Shop.Example"})
+    pump.run()
+    assert [row["kind"] for row in results.history(NAME)] == ["applied"]
+
+
+def test_removal_is_worked_off_at_the_last_receive_too(
+    pump: Pump, shop: LoopbackSite, sites: Sites, results: Results
+) -> None:
+    """A site that is gone is looked at by nobody: there is nothing to give up."""
+    sites.put(shop.declaration)
+    pump.invoke("check", received(shop.declaration, 1))
+    sites.delete(NAME)
+    gone = received(NAME, 5, "2026-11-20T17:06:00Z")
+    message = gone["Records"][0]
+    message["body"] = json.dumps(json.loads(message["body"]) | {"removed": True})
+    assert pump.invoke("check", gone) == {"batchItemFailures": []}
+    assert results.load(NAME).state.removed
+
+
+def test_message_that_cannot_be_understood_fails_alone(
+    pump: Pump, shop: LoopbackSite, sites: Sites, results: Results
+) -> None:
+    """One bad message of a batch is named, and the other is worked off."""
+    sites.put(shop.declaration)
+    event = received(shop.declaration, 1)
+    event["Records"].append(event["Records"][0] | {"messageId": "m-2", "body": "no JSON"})
+    assert pump.invoke("check", event) == {"batchItemFailures": [{"itemIdentifier": "m-2"}]}
+    assert len(list(results.history(NAME))) == 1
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from padlock.storage import Sites
 
 from local.aws import EmbeddedAws
 from local.pump import logical
@@ -64,6 +65,9 @@ def test_console_and_queue_share_a_process(aws: EmbeddedAws, shop: LoopbackSite)
         {"Records": [{"messageId": "m", "body": "no json", "attributes": {}, "eventSource": "aws:sqs"}]},
         {"hello": "world"},
     ]
+    table = Sites(aws.client("dynamodb"), aws.physical["SitesTable"])
+    table.put(shop.declaration)
+    table.put({"name": "typo.example/"})
     lines, answers = invoked(aws, "check", events, RESOLVERS=shop.resolver, ALLOWED_NETWORKS="127.0.0.0/8")
     assert len(answers) == len(events)
     assert [answer for answer in answers if answer == {"batchItemFailures": []}] == [

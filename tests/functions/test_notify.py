@@ -1,232 +1,172 @@
-"""Publishing: at least once, in order, with the same body and id, whatever fails on the way."""
+"""The notify function: the stream's batches, the sweeper, what it counts, and the heartbeat after a sweep."""
 
 import json
+import threading
 import time
-from collections.abc import Iterator
-from http import HTTPStatus
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import msgspec
 import pytest
-from botocore.exceptions import ClientError
-from padlock.notify import Held, Notifier, Undelivered
-from padlock.storage import Outbox, Results
+from padlock import notify
+from padlock.storage import Outbox, Slots
 
 from local.aws import EmbeddedAws
 from local.pump import Pump
-from tests.loopback_site import LoopbackSite
-from tests.reports import finding, report
-from tests.runs import run_of, stored
+from tests.alerts import SITE, alert, write
 
-SITE = "example.com"
-EXPIRED, CLOSED = finding("certificate.expired"), finding("port.https_closed")
+TARGET = "/ping/0a1b2c3d?key=s3cret"
+SWEEP = {"sweep": True}
+
+
+def counted(out: str) -> dict[str, float]:
+    """Return the metrics among the lines that a function wrote, by their names; each belongs to the function."""
+    found: dict[str, float] = {}
+    for line in map(json.loads, out.splitlines()):
+        for directive in line.get("_aws", {}).get("CloudWatchMetrics", ()):
+            assert directive["Dimensions"] == [["service"]]
+            assert line["service"] == "notify"
+            found |= {metric["Name"]: line[metric["Name"]][0] for metric in directive["Metrics"]}
+    return found
 
 
 @pytest.fixture
-def notifier(aws: EmbeddedAws, outbox: Outbox) -> Notifier:
-    """Return what publishes to the template's topic."""
-    return Notifier(outbox, aws.client("sns"), aws.physical["AlertTopic"])
+def counting(aws: EmbeddedAws) -> Callable[..., Pump]:
+    """Return what makes the functions with their metrics, and variables that differ from the template's."""
+    return lambda **more: Pump(aws, {"RESOLVERS": "127.0.0.1:9", "ALLOWED_NETWORKS": "127.0.0.0/8"} | more)
 
 
 @pytest.fixture
-def two_alerts(results: Results) -> None:
-    """Store two runs that alert."""
-    stored(results, report(EXPIRED))
-    stored(results, report(EXPIRED, CLOSED))
+def slots(aws: EmbeddedAws) -> Slots:
+    """Return what runs leave beside their results."""
+    return Slots(aws.client("dynamodb"), aws.physical["ResultsTable"])
 
 
-class Broken:
-    """An SNS client whose next publishes fail: before they are sent, or after, when nobody learns that they were."""
+class Waiting(ThreadingHTTPServer):
+    """Who waits for heartbeats."""
 
-    def __init__(self, sns: Any, *failures: str) -> None:
-        self._sns = sns
-        self._failures: Iterator[str] = iter(failures)
+    status = 200
 
-    def publish(self, **arguments: Any) -> Any:
-        """Publish, unless it is this call's turn to fail with the code."""
-        failure = next(self._failures, "")
-        if failure == "lost answer":
-            self._sns.publish(**arguments)
-        if failure:
-            raise ClientError({"Error": {"Code": failure, "Message": "as the test wants"}}, "Publish")
-        return self._sns.publish(**arguments)
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answering)
+        self.beats: list[str] = []
+
+    @property
+    def url(self) -> str:
+        """Where heartbeats are sent."""
+        return f"http://127.0.0.1:{self.server_address[1]}{TARGET}"
 
 
-def pending(outbox: Outbox) -> list[str]:
-    """Return the keys of the alerts that wait."""
-    return [row["sk"] for row in outbox.pending()]
+class Answering(BaseHTTPRequestHandler):
+    """Notes each heartbeat."""
+
+    server: Waiting
+
+    def do_GET(self) -> None:
+        """Answer as the test wants."""
+        self.server.beats.append(self.path)
+        self.send_response(self.server.status)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 — the base class's name
+        """Keep the tests' output clean."""
 
 
-@pytest.mark.usefixtures("two_alerts")
-def test_publishes_in_order_and_once(aws: EmbeddedAws, notifier: Notifier, outbox: Outbox) -> None:
-    """All that waits goes out in order; another wake-up finds nothing to do."""
-    assert notifier.deliver(SITE) == 2
-    assert notifier.deliver(SITE) == 0
-    assert [mail.data["seq"] for mail in aws.mails()] == [1, 2]
-    assert pending(outbox) == []
+@pytest.fixture
+def waiting() -> Iterator[Waiting]:
+    """Yield a server that waits for heartbeats."""
+    with Waiting() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
 
 
-@pytest.mark.usefixtures("two_alerts")
-def test_what_is_published_is_what_is_stored(aws: EmbeddedAws, notifier: Notifier, outbox: Outbox) -> None:
-    """Subject, text and JSON of the mail are the record's, to the letter."""
-    lease = outbox.lease(SITE, "look", 0, 1)
-    assert lease is not None
-    record = outbox.next(lease)
-    assert record is not None
-    notifier.deliver(SITE)
-    mail = aws.mails()[0]
-    assert (mail.subject, mail.text) == (record["subject"], record["body"])
-    assert mail.data == json.loads(record["data"])
-    assert mail.data["alert_id"] == record["alert_id"]
+def test_stream_publishes_everywhere(pump: Pump, aws: EmbeddedAws) -> None:
+    """A new alert record goes to mail, chat and event; nothing else of the table passes the template's filter."""
+    write(aws, alert(), alert(site="example.org"))
+    assert pump.stream() == 2
+    assert sorted(sent.data["site"] for sent in aws.mails()) == [SITE, "example.org"]
+    assert (len(aws.chats()), len(aws.events())) == (2, 2)
+    assert pump.stream() == 0
+    assert pump.sweep() == {"published": 0, "failed": [], "oldest_seconds": 0.0}
 
 
-def test_labels_route_an_alert(aws: EmbeddedAws, notifier: Notifier, results: Results) -> None:
-    """A site's labels go into the record, its JSON, and an attribute that a filter policy can match."""
-    labelled = msgspec.structs.replace(report(EXPIRED), labels={"team": "shop", "env": "prod"})
-    stored(results, labelled)
-    notifier.deliver(SITE)
-    (mail,) = aws.mails()
-    assert mail.data["labels"] == {"team": "shop", "env": "prod"}
-    assert json.loads(mail.attributes["labels"]) == ["env=prod", "team=shop"]
-    state = results.state(SITE)
-    assert state is not None
-    assert state["report"]["labels"] == {"team": "shop", "env": "prod"}
-
-
-@pytest.mark.usefixtures("two_alerts")
-def test_failed_publish_stays_pending_until_the_sweeper(aws: EmbeddedAws, notifier: Notifier, outbox: Outbox) -> None:
-    """What SNS did not take waits with all that comes after it; the sweeper sends it, in order."""
-    broken = Notifier(outbox, Broken(aws.client("sns"), "InternalError"), aws.physical["AlertTopic"])  # type: ignore[arg-type]
-    with pytest.raises(Undelivered, match="stays pending"):
-        broken.deliver(SITE)
-    assert len(pending(outbox)) == 2
-    swept = notifier.sweep()
-    assert (swept.published, swept.failed) == (2, ())
-    assert [mail.data["seq"] for mail in aws.mails()] == [1, 2]
-    assert pending(outbox) == []
-
-
-def test_unknown_outcome_repeats_with_the_same_id(
-    aws: EmbeddedAws, notifier: Notifier, outbox: Outbox, results: Results
-) -> None:
-    """A publish whose answer was lost comes again, with the same id and the same words."""
-    stored(results, report(EXPIRED))
-    broken = Notifier(outbox, Broken(aws.client("sns"), "lost answer"), aws.physical["AlertTopic"])  # type: ignore[arg-type]
-    with pytest.raises(Undelivered):
-        broken.deliver(SITE)
-    notifier.sweep()
-    first, second = aws.mails()
-    assert first == second
-
-
-@pytest.mark.usefixtures("two_alerts")
-def test_refused_body_goes_out_in_plain_form(aws: EmbeddedAws, outbox: Outbox) -> None:
-    """A message that SNS refuses for good is replaced by a short ASCII one with its id, and blocks nothing."""
-    broken = Notifier(outbox, Broken(aws.client("sns"), "InvalidParameter"), aws.physical["AlertTopic"])  # type: ignore[arg-type]
-    assert broken.deliver(SITE) == 2
-    plain, whole = aws.mails()
-    assert plain.text.isascii()
-    assert "could not be sent" in plain.text
-    assert plain.attributes == {"status": "error", "severity": "error"}
-    assert whole.data["seq"] == 2
-    assert pending(outbox) == []
-
-
-def test_refused_twice_stays_pending_and_is_said(aws: EmbeddedAws, outbox: Outbox, results: Results) -> None:
-    """Where even the plain form is refused, the alert waits and the sweep reports it."""
-    stored(results, report(EXPIRED))
-    refusing = Broken(aws.client("sns"), "InvalidParameter", "InvalidParameter")
-    swept = Notifier(outbox, refusing, aws.physical["AlertTopic"]).sweep()  # type: ignore[arg-type]
-    assert swept.published == 0
-    assert "stays pending" in swept.failed[0]
-    assert pending(outbox) == ["ALERT#0000000001"]
-
-
-@pytest.mark.usefixtures("two_alerts")
-def test_held_lease_is_never_acknowledged(aws: EmbeddedAws, notifier: Notifier, outbox: Outbox) -> None:
-    """While another publishes, a wake-up fails so that it comes again; an expired lease is taken over."""
-    now = time.time()
-    assert outbox.lease(SITE, "another", now, now + 60)
-    with pytest.raises(Held):
-        notifier.deliver(SITE)
-    assert notifier.sweep().failed == ()
-    assert aws.mails() == []
-    assert outbox.lease(SITE, "third", now + 61, now + 62)
-    assert outbox.lease("example.org", "fourth", now, now + 60), "leases are per site"
-
-
-@pytest.mark.usefixtures("two_alerts")
-def test_lost_lease_moves_no_cursor(outbox: Outbox) -> None:
-    """Whoever lost the lease cannot mark, so that the cursor is moved by one only."""
-    slow = outbox.lease(SITE, "slow", 0, 10)
-    assert slow is not None
-    quick = outbox.lease(SITE, "quick", 11, 99)
-    assert quick is not None
-    at = report().checked_at
-    assert outbox.mark(slow, 1, at, 99) is None
-    marked = outbox.mark(quick, 1, at, 99)
-    assert marked is not None
-    assert outbox.mark(quick, 1, at, 99) is None, "a stale cursor marks nothing"
-    assert pending(outbox) == ["ALERT#0000000002"]
-
-
-@pytest.mark.usefixtures("two_alerts")
-def test_crash_between_cursor_and_list_is_cleared(aws: EmbeddedAws, notifier: Notifier, outbox: Outbox) -> None:
-    """An alert behind the cursor that is still listed as waiting was published: it is unlisted, not sent again."""
-    notifier.deliver(SITE)
-    aws.client("dynamodb").update_item(
-        TableName=aws.physical["ResultsTable"],
-        Key={"site": {"S": SITE}, "sk": {"S": "ALERT#0000000001"}},
-        UpdateExpression="SET pending = :p",
-        ExpressionAttributeValues={":p": {"S": "alert"}},
-    )
-    assert notifier.sweep().published == 0
-    assert pending(outbox) == []
-    assert len(aws.mails()) == 2
-
-
-def test_sequence_goes_on_where_the_state_was_removed(aws: EmbeddedAws, notifier: Notifier, results: Results) -> None:
-    """A site that was removed and added again goes on numbering, and its alerts still go out."""
-    stored(results, report(EXPIRED))
-    notifier.deliver(SITE)
-    aws.client("dynamodb").delete_item(
-        TableName=aws.physical["ResultsTable"], Key={"site": {"S": SITE}, "sk": {"S": "STATE"}}
-    )
-    assert stored(results, report(CLOSED)) == "applied"
-    notifier.deliver(SITE)
-    assert [mail.data["seq"] for mail in aws.mails()] == [1, 2]
-
-
-def test_missing_record_does_not_block_the_outbox(aws: EmbeddedAws, notifier: Notifier, results: Results) -> None:
-    """A record that somebody removed by hand is passed over."""
-    stored(results, report(EXPIRED))
-    stored(results, report(EXPIRED, CLOSED))
-    aws.client("dynamodb").delete_item(
-        TableName=aws.physical["ResultsTable"], Key={"site": {"S": SITE}, "sk": {"S": "ALERT#0000000001"}}
-    )
-    assert notifier.deliver(SITE) == 1
-    assert [mail.data["seq"] for mail in aws.mails()] == [2]
-
-
-def test_handler_reports_held_records_and_the_retry_sends(pump: Pump, aws: EmbeddedAws, outbox: Outbox) -> None:
+def test_held_records_are_retried_and_the_sweeper_sends(pump: Pump, aws: EmbeddedAws, outbox: Outbox) -> None:
     """A stream record that meets a held lease is reported as failed, not lost; the sweeper sends its alert."""
-    stored(Results(aws.client("dynamodb"), aws.physical["ResultsTable"]), report(EXPIRED))
+    write(aws, alert())
     now = time.time()
     lease = outbox.lease(SITE, "another", now, now + 600)
     assert lease is not None
     assert pump.stream() == 1
     assert len(pump.dead_letters("NotifyDeadLetterQueue")) == 1
+    assert pump.sweep()["failed"] == [], "another is at work there"
     outbox.release(lease)
     assert pump.sweep()["published"] == 1
     assert len(aws.mails()) == 1
 
 
-def test_sweep_fails_loudly(aws: EmbeddedAws, results: Results) -> None:
-    """A sweep that leaves an alert pending raises, so that the alarm on the function's errors rings."""
-    stored(results, report(EXPIRED))
-    pump = Pump(aws, {"TOPIC_ARN": f"{aws.physical['AlertTopic']}-gone"})
+def test_stream_counts_what_it_publishes(
+    counting: Callable[..., Pump], aws: EmbeddedAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a batch publishes and what fails in it is counted; a failed record is tried again by itself."""
+    write(aws, alert())
+    assert counting().stream() == 1
+    assert counted(capsys.readouterr().out) == {"AlertsPublished": 1}
+    write(aws, alert(2))
+    gone = counting(TOPIC_ARN=f"{aws.physical['AlertTopic']}-gone")
+    record = {
+        "eventName": "INSERT",
+        "dynamodb": {"Keys": {"site": {"S": SITE}, "sk": {"S": "ALERT#0000000002"}}, "SequenceNumber": "7"},
+    }
+    assert gone.invoke("notify", {"Records": [record]}) == {"batchItemFailures": [{"itemIdentifier": "7"}]}
+    assert counted(capsys.readouterr().out) == {"AlertsFailed": 1}
+
+
+def test_function_that_is_about_to_end_begins_nothing(
+    pump: Pump, aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A publish that the function's end could cut off is left to the next attempt."""
+    write(aws, alert())
+    seconds = notify.PUBLISH_SECONDS
+    monkeypatch.setattr("local.pump.Context.get_remaining_time_in_millis", lambda _self: seconds * 1000)
+    assert pump.stream() == 1
+    assert len(pump.dead_letters("NotifyDeadLetterQueue")) == 1
+    assert aws.mails() == []
+    assert pump.sweep()["published"] == 1
+
+
+def test_record_without_a_site_is_reported(pump: Pump) -> None:
+    """A record of another form fails alone."""
+    record = {"eventName": "INSERT", "dynamodb": {"Keys": {"sk": {"S": "x"}}, "SequenceNumber": "7"}}
+    answer = pump.invoke("notify", {"Records": [record]})
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "7"}]}
+
+
+def test_quiet_sweep_counts_zeroes(counting: Callable[..., Pump], capsys: pytest.CaptureFixture[str]) -> None:
+    """A sweep that finds nothing says so in every metric, so that an alarm can tell silence from death."""
+    counting().sweep()
+    assert counted(capsys.readouterr().out) == {
+        "AlertsPublished": 0,
+        "AlertsFailed": 0,
+        "OldestPendingAlert": 0,
+        "UnconfirmedSubscriptions": 0,
+    }
+
+
+def test_sweep_fails_loudly(
+    counting: Callable[..., Pump], aws: EmbeddedAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A sweep that leaves an alert pending raises, so that the alarm on errors rings; it counts, too."""
+    write(aws, alert(created_at=datetime.now(UTC) - timedelta(minutes=20)))
     with pytest.raises(RuntimeError, match="1 sites stay pending"):
-        pump.sweep()
+        counting(TOPIC_ARN=f"{aws.physical['AlertTopic']}-gone").sweep()
+    seen = counted(capsys.readouterr().out)
+    assert (seen["AlertsPublished"], seen["AlertsFailed"]) == (0, 1)
+    assert 1200 <= seen["OldestPendingAlert"] < 1260
+    assert "UnconfirmedSubscriptions" not in seen, "a topic that cannot be asked counts nothing"
 
 
 def test_unknown_event_is_refused(pump: Pump) -> None:
@@ -235,13 +175,104 @@ def test_unknown_event_is_refused(pump: Pump) -> None:
         pump.invoke("notify", {"sweeep": True})
 
 
-def test_stream_lets_only_new_alerts_through(
-    pump: Pump, aws: EmbeddedAws, shop: LoopbackSite, results: Results
+def test_heartbeat_follows_a_sweep(
+    counting: Callable[..., Pump],
+    aws: EmbeddedAws,
+    slots: Slots,
+    waiting: Waiting,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The template's filter passes alert records when they are written, and nothing else of the table."""
-    shop.status = HTTPStatus.BAD_GATEWAY
-    assert run_of(report()).ticket == 0
-    stored(results, report(EXPIRED))
-    assert pump.stream() == 1
-    assert len(aws.mails()) == 1
-    assert pump.stream() == 0
+    """Where checks complete and alerts go out, each sweep sends a heartbeat; its URL is nowhere in the log."""
+    slots.ran(datetime.now(UTC) - timedelta(minutes=14))
+    write(aws, alert())
+    pump = counting(HEARTBEAT_URL=f" {waiting.url}\n")
+    assert pump.sweep()["published"] == 1
+    assert waiting.beats == [TARGET]
+    written = capsys.readouterr()
+    assert counted(written.out)["HeartbeatsFailed"] == 0
+    pump.stream()
+    assert len(waiting.beats) == 1, "a batch of the stream sends none"
+    assert "s3cret" not in written.out + written.err + caplog.text
+    assert "0a1b2c3d" not in written.out + written.err + caplog.text
+
+
+@pytest.mark.parametrize("age", [timedelta(minutes=16), None])
+def test_heartbeat_is_withheld_without_runs(
+    counting: Callable[..., Pump],
+    slots: Slots,
+    waiting: Waiting,
+    age: timedelta | None,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Where no check completes for longer than the stack allows, so is the heartbeat; that is no failure."""
+    if age:
+        slots.ran(datetime.now(UTC) - age)
+    pump = counting(HEARTBEAT_URL=waiting.url, QUIET_HOURS="0.25")
+    pump.sweep()
+    assert waiting.beats == []
+    written = capsys.readouterr()
+    assert counted(written.out)["HeartbeatsFailed"] == 0
+    assert "no heartbeat is sent" in caplog.text
+    slots.ran(datetime.now(UTC))
+    pump.sweep()
+    assert waiting.beats == [TARGET]
+
+
+@pytest.mark.parametrize(("topic", "minutes"), [("-gone", 0), ("", 20)])
+def test_heartbeat_is_withheld_where_alerts_wait(
+    counting: Callable[..., Pump], aws: EmbeddedAws, slots: Slots, waiting: Waiting, topic: str, minutes: int
+) -> None:
+    """An alert that could not be published, or waited for too long, keeps the heartbeat back."""
+    slots.ran(datetime.now(UTC))
+    write(aws, alert(created_at=datetime.now(UTC) - timedelta(minutes=minutes)))
+    pump = counting(HEARTBEAT_URL=waiting.url, TOPIC_ARN=aws.physical["AlertTopic"] + topic)
+    if topic:
+        with pytest.raises(RuntimeError, match="stay pending"):
+            pump.sweep()
+    else:
+        assert pump.sweep()["published"] == 1
+    assert waiting.beats == []
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"ALLOWED_NETWORKS": ""},
+        {"QUIET_HOURS": "s3cret"},
+        {"HEARTBEAT_URL": "http://[s3cret"},
+        {"HEARTBEAT_URL": "http://s3cret@127.0.0.1/"},
+        {},
+    ],
+)
+def test_heartbeat_that_fails_fails_no_sweep(
+    counting: Callable[..., Pump],
+    aws: EmbeddedAws,
+    slots: Slots,
+    waiting: Waiting,
+    more: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A heartbeat that is refused, or set up wrongly, is counted and logged without its URL; alerts go out."""
+    slots.ran(datetime.now(UTC))
+    write(aws, alert())
+    waiting.status = 500
+    pump = counting(**({"HEARTBEAT_URL": waiting.url} | more))
+    capsys.readouterr()
+    assert pump.sweep()["published"] == 1
+    written = capsys.readouterr()
+    assert counted(written.out)["HeartbeatsFailed"] == 1
+    assert "the heartbeat failed" in caplog.text
+    assert "s3cret" not in written.out + written.err + caplog.text
+
+
+def test_heartbeat_without_its_table_fails_no_sweep(
+    counting: Callable[..., Pump], aws: EmbeddedAws, waiting: Waiting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A row that cannot be read is the heartbeat's trouble alone."""
+    item = {"site": {"S": "#slot"}, "sk": {"S": "LAST"}, "at": {"S": "yesterday"}}
+    aws.client("dynamodb").put_item(TableName=aws.physical["ResultsTable"], Item=item)
+    assert counting(HEARTBEAT_URL=waiting.url).sweep()["failed"] == []
+    assert counted(capsys.readouterr().out)["HeartbeatsFailed"] == 1

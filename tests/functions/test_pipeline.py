@@ -1,5 +1,6 @@
 """The way from the schedule to the mailbox: real handlers, real probes of a real site, the template's own tables."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -28,16 +29,19 @@ def declared(sites: Sites, shop: LoopbackSite) -> None:
 
 
 def test_healthy_site_is_stored_and_silent(pump: Pump, aws: EmbeddedAws, results: Results) -> None:
-    """A tick checks a healthy site, stores its state, report, certificate and history, and alerts nobody."""
+    """A tick checks a healthy site, stores its state, report, certificate and history, and tells only machines."""
     assert pump.tick(NOW) == {"slot": f"{NOW:%Y-%m-%dT%H:%M:%SZ}", "sites": 1, "due": 1, "sent": 1, "failed": 0}
     assert pump.drain() == 1
-    assert pump.stream() == 0
+    assert pump.stream() == 1
     state = results.state(NAME)
     assert state is not None
     assert (state["status"], state["report"]["status"], state["version"]) == ("notice", "notice", 1)
     assert state["certificate_host"] == NAME
     assert [row["sk"] for row in runs(results)] == [f"RUN#{NOW:%Y-%m-%dT%H:%M:%SZ}"]
-    assert aws.mails() == []
+    assert (aws.mails(), aws.chats()) == ([], [])
+    (event,) = aws.events()
+    assert (event["source"], event["detail-type"]) == ("padlock", "Padlock Site Status Changed")
+    assert (event["detail"]["site"], event["detail"]["from"], event["detail"]["to"]) == (NAME, "unknown", "notice")
 
 
 def test_break_and_repair_alert_once_each(pump: Pump, aws: EmbeddedAws, shop: LoopbackSite, results: Results) -> None:
@@ -53,10 +57,12 @@ def test_break_and_repair_alert_once_each(pump: Pump, aws: EmbeddedAws, shop: Lo
     assert broken.subject.startswith(f"[Padlock] {NAME}: ")
     assert "app.bad_gateway" in broken.text
     assert "answered 502" in broken.text
-    assert broken.attributes == {"status": "error", "site": NAME, "severity": "error"}
+    assert broken.attributes == {"status": "error", "site": NAME, "severity": "error", "kind": "changed"}
     assert broken.data["opened"][0]["code"] == "app.bad_gateway"
-    assert ": resolved: " in well.subject
-    assert (well.attributes["status"], well.data["seq"]) == ("ok", 2)
+    assert ": resolved after " in well.subject
+    assert (well.attributes["status"], well.data["seq"]) == ("notice", 3)
+    assert [event["detail"]["seq"] for event in aws.events()] == [1, 2, 3]
+    assert len(aws.chats()) == 2
     assert list(results.failing()) == []
 
 
@@ -67,9 +73,10 @@ def test_same_tick_twice_is_one_run_and_one_alert(
     shop.status = HTTPStatus.BAD_GATEWAY
     pump.tick(NOW)
     pump.tick(NOW)
-    assert pump.drain() == 2
-    pump.tick(NOW)
-    pump.drain()
+    assert pump.drain() == 1, "a tick that was dispatched in full has nothing left to send"
+    body = json.dumps({"site": shop.declaration, "slot": f"{NOW:%Y-%m-%dT%H:%M:%SZ}"})
+    aws.client("sqs").send_message(QueueUrl=aws.physical["CheckQueue"], MessageBody=body)
+    assert pump.drain() == 1
     pump.stream()
     pump.stream()
     assert len(runs(results)) == 1
@@ -91,7 +98,8 @@ def test_wrong_entry_is_told_and_stops_nobody(
     assert {mail.attributes["site"] for mail in aws.mails()} == {"typo.example", r"not a host\u202e"}
     sites.put({**shop.declaration, "name": "typo.example", "hosts": [NAME]})
     pump.run(NOW + MINUTES_5)
-    assert "resolved: wrong declaration" in aws.mails()[-1].subject
+    assert "resolved after" in aws.mails()[-1].subject
+    assert "wrong declaration" in aws.mails()[-1].text
 
 
 def test_wrong_declaration_resolves_nothing(

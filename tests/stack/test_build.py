@@ -30,6 +30,12 @@ ENVIRONMENT = {
     "RESULTS_TABLE": "results",
     "QUEUE_URL": "https://queue.invalid/1/queue",
     "TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:topic",
+    "CHAT_TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:chat",
+    "HEARTBEAT_URL": "",
+    "QUIET_HOURS": "1",
+    "CHECK_FUNCTION": "check",
+    "DASHBOARD_URL": "https://console.invalid/",
+    "MAX_RECEIVES": "5",
     "DOCUMENT": "document",
     "SITES": "",
     "RETENTION_DAYS": "90",
@@ -38,7 +44,7 @@ ENVIRONMENT = {
     "PUBLIC_RESOLVERS": "",
     "CT_SEARCH_URL": "",
     "POWERTOOLS_SERVICE_NAME": "test",
-    "POWERTOOLS_METRICS_NAMESPACE": "Padlock",
+    "POWERTOOLS_METRICS_NAMESPACE": "Padlock/padlock",
     "POWERTOOLS_LOG_LEVEL": "INFO",
 }
 

@@ -95,14 +95,19 @@ async def test_from_the_tick_to_the_alert(engine: Engine, town: Town, aws: Embed
     states = {item["site"]["S"]: item for item in stored(aws, "STATE")}
     assert states[HEALTHY]["status"]["S"] in {"ok", "notice"}
     assert states[BROKEN]["status"]["S"] == "error"
-    alerts = stored(aws, "ALERT#")
-    assert [alert["site"]["S"] for alert in alerts] == [BROKEN]
+    alerts = {alert["site"]["S"]: alert for alert in stored(aws, "ALERT#")}
+    assert {name: alert["kind"]["S"] for name, alert in alerts.items()} == {HEALTHY: "status", BROKEN: "changed"}
 
-    records = [inserted(alert) for alert in alerts]
+    records = [inserted(alert) for alert in alerts.values()]
     assert await run("NotifyFunction", {"Records": records}) == {"batchItemFailures": []}
     (mail,) = aws.mails()
     assert BROKEN in mail.subject
     assert "certificate.name_mismatch" in mail.text
+    (chat,) = aws.chats()
+    assert BROKEN in str(chat)
+    assert {(told["source"], told["detail"]["site"]) for told in aws.events()} == {
+        *(("padlock", HEALTHY), ("padlock", BROKEN)),
+    }
 
     report = await run("CheckFunction", {"site": HEALTHY})
     assert (report["site"], report["status"]) == (HEALTHY, states[HEALTHY]["status"]["S"])

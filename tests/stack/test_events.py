@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from padlock.storage import Sites
 
 from local.aws import EmbeddedAws
 from local.demo.nameserver import Zones, serve, stop
@@ -29,7 +30,7 @@ def aws() -> Iterator[EmbeddedAws]:
 def pump(aws: EmbeddedAws) -> Iterator[Pump]:
     """Load the functions, with a name server that knows no site: nothing is sent anywhere."""
     port, servers = serve(Zones({}))
-    yield Pump(aws, {"RESOLVERS": f"127.0.0.1:{port}"})
+    yield Pump(aws, {"RESOLVERS": f"127.0.0.1:{port}", "SECOND_LOOK_PAUSE": "0"})
     stop(servers)
 
 
@@ -64,6 +65,14 @@ def test_console_check_intent(pump: Pump) -> None:
     assert {finding["subject"] for finding in report["findings"]} == {"example.com", "www.example.com"}
 
 
+@pytest.fixture
+def declared(sites: Sites) -> None:
+    """Declare the sites of the queue's messages."""
+    for name in ("example.com", "example.org"):
+        sites.put({"name": name})
+
+
+@pytest.mark.usefixtures("declared")
 def test_queue(pump: Pump, aws: EmbeddedAws) -> None:
     """Both messages of a batch are worked off, a bare name and a declaration."""
     assert pump.invoke("check", event("queue.json")) == {"batchItemFailures": []}
@@ -72,6 +81,26 @@ def test_queue(pump: Pump, aws: EmbeddedAws) -> None:
             TableName=aws.physical["ResultsTable"], Key={"site": {"S": name}, "sk": {"S": "STATE"}}
         )
         assert stored["Item"]["status"] == {"S": "error"}
+
+
+def test_removal(aws: EmbeddedAws) -> None:
+    """A site that left the Sites table is told to the queue, and closed by the queue's message."""
+    dispatch = Pump(aws)
+    assert dispatch.invoke("dispatch", event("removal.json")) == {"batchItemFailures": []}
+    sent = aws.client("sqs").receive_message(QueueUrl=aws.physical["CheckQueue"], MaxNumberOfMessages=10)["Messages"]
+    (told,) = [body for body in (json.loads(message["Body"]) for message in sent) if body["site"] == "example.net"]
+    (record,) = event("queue-removed.json")["Records"]
+    assert told == json.loads(record["body"])
+    assert dispatch.invoke("check", event("queue-removed.json")) == {"batchItemFailures": []}
+
+
+@pytest.mark.usefixtures("declared")
+def test_digest(pump: Pump) -> None:
+    """The digest tells of the sites that the queue's messages found failing, and is written once."""
+    pump.invoke("check", event("queue.json"))
+    first, again = (pump.invoke("dispatch", event("digest.json")) for _ in range(2))
+    assert (first["digest"], first["failing"], first["written"]) == ("2026-11-16T07:00:00Z", 2, True)
+    assert again["written"] is False
 
 
 def test_stream_and_sweep() -> None:

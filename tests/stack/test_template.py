@@ -1,9 +1,7 @@
-"""The stack as it will be deployed: tables, wiring, rights and parameters, read from the translated template."""
+"""The stack as it will be deployed: tables, wiring and the host audit, read from the translated template."""
 
 import json
 import re
-import shlex
-import subprocess
 from typing import Any
 
 import pytest
@@ -14,21 +12,9 @@ from local.aws import TEMPLATE
 from local.document import MAX_OCTETS, written
 from local.pump import matches
 from tests.ssm_agent import event
-from tests.stack.translated import of_type, properties, resources, source, statements
+from tests.stack.translated import FUNCTIONS, get, keys, of_type, properties, resources, source
 
-FUNCTIONS = ("DispatchFunction", "CheckFunction", "NotifyFunction", "AuditHostFunction")
 TABLES = ("SitesTable", "ResultsTable")
-QUEUES = ("CheckQueue", "CheckDeadLetterQueue", "NotifyDeadLetterQueue", "AuditHostDeadLetterQueue")
-
-
-def get(name: str, attribute: str = "Arn") -> dict[str, list[str]]:
-    """Return Fn::GetAtt as the translation writes it."""
-    return {"Fn::GetAtt": [name, attribute]}
-
-
-def keys(schema: list[dict[str, str]]) -> list[str]:
-    """Return the key attributes, the hash key first."""
-    return [key["AttributeName"] for key in sorted(schema, key=lambda key: key["KeyType"])]
 
 
 # --- tables -------------------------------------------------------------------------------------------------------
@@ -49,6 +35,7 @@ def test_tables_outlive_the_stack_and_mistakes(name: str) -> None:
 def test_tables_keys() -> None:
     """Sites are found by name, results by site and sort key; expiry and the stream are on."""
     assert keys(properties("SitesTable")["KeySchema"]) == ["name"]
+    assert properties("SitesTable")["StreamSpecification"] == {"StreamViewType": "KEYS_ONLY"}
     results = properties("ResultsTable")
     assert keys(results["KeySchema"]) == ["site", "sk"]
     assert results["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
@@ -56,35 +43,52 @@ def test_tables_keys() -> None:
 
 
 def test_indexes() -> None:
-    """Failing sites, certificates by expiry, and unpublished alerts are one Query each."""
+    """Sites with errors or warnings, certificates by expiry, and unpublished alerts are one Query each."""
     indexes = {index["IndexName"]: index for index in properties("ResultsTable")["GlobalSecondaryIndexes"]}
     assert {name: keys(index["KeySchema"]) for name, index in indexes.items()} == {
         "failing": ["failing", "failing_since"],
         "certificates": ["certificate_group", "certificate_expires"],
         "pending": ["pending", "created_at"],
     }
-    certificates = indexes["certificates"]["Projection"]["NonKeyAttributes"]
-    assert {"certificate_host", "certificate_subject", "certificate_issuer"} <= set(certificates)
-    assert "checked_at" not in certificates, "would cost a write of the index at every check"
+    projected = {name: index["Projection"].get("NonKeyAttributes", []) for name, index in indexes.items()}
+    assert projected == {
+        "failing": ["status", "summary"],
+        "certificates": ["certificate_host", "certificate_subject", "certificate_issuer", "digest"],
+        "pending": [],
+    }
+    assert "checked_at" not in str(indexes), "would cost a write of the index at every check"
 
 
 # --- wiring -------------------------------------------------------------------------------------------------------
 
 
 def test_schedules() -> None:
-    """The tick carries its time, the sweeper comes every 5 minutes, the audit daily; no name of them collides."""
-    tick, sweep = properties("DispatchFunctionTick"), properties("NotifyFunctionSweep")
-    assert tick["ScheduleExpression"] == {"Ref": "ScheduleExpression"}
-    assert tick["Target"]["Arn"] == get("DispatchFunction")
-    assert json.loads(tick["Target"]["Input"]) == {"scheduled_at": "<aws.scheduler.scheduled-time>"}
-    assert sweep["ScheduleExpression"] == "rate(5 minutes)"
-    assert sweep["Target"]["Arn"] == get("NotifyFunction")
-    assert json.loads(sweep["Target"]["Input"]) == {"sweep": True}
-    audit = properties("AuditHostFunctionDaily")
-    assert audit["ScheduleExpression"] == "rate(1 day)"
-    assert audit["Target"]["Arn"] == get("AuditHostFunction")
-    assert json.loads(audit["Target"]["Input"]) == {"audit": "all"}
-    assert not [schedule for schedule in (tick, sweep, audit) if "Name" in schedule]
+    """Tick and digest carry their time, the sweeper comes every 5 minutes, the audit daily; no name collides."""
+    schedules = of_type("AWS::Scheduler::Schedule")
+    found = {
+        name: (schedule["ScheduleExpression"], schedule["Target"]["Arn"], json.loads(schedule["Target"]["Input"]))
+        for name, schedule in schedules.items()
+    }
+    digest = {"Fn::If": ["HasDigest", {"Ref": "DigestSchedule"}, "rate(7 days)"]}
+    assert found == {
+        "DispatchFunctionTick": (
+            {"Ref": "ScheduleExpression"},
+            get("DispatchFunction"),
+            {"scheduled_at": "<aws.scheduler.scheduled-time>"},
+        ),
+        "DispatchFunctionDigest": (digest, get("DispatchFunction"), {"digest": "<aws.scheduler.scheduled-time>"}),
+        "NotifyFunctionSweep": ("rate(5 minutes)", get("NotifyFunction"), {"sweep": True}),
+        "AuditHostFunctionDaily": ("rate(1 day)", get("AuditHostFunction"), {"audit": "all"}),
+    }
+    assert not [name for name, schedule in schedules.items() if "Name" in schedule]
+    assert {schedule["GroupName"]["Ref"] for schedule in schedules.values()} == {"ScheduleGroup"}
+    assert "Name" not in properties("ScheduleGroup"), "would collide with a second stack of the account"
+
+
+def test_digest_can_be_switched_off() -> None:
+    """With DigestSchedule at off the schedule exists and does nothing."""
+    assert properties("DispatchFunctionDigest")["State"] == {"Fn::If": ["HasDigest", "ENABLED", "DISABLED"]}
+    assert source()["Conditions"]["HasDigest"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "DigestSchedule"}, "off"]}]}
 
 
 def test_check_queue() -> None:
@@ -94,6 +98,8 @@ def test_check_queue() -> None:
     window = mapping["MaximumBatchingWindowInSeconds"]
     assert queue["VisibilityTimeout"] >= 6 * properties("CheckFunction")["Timeout"] + window
     assert queue["RedrivePolicy"] == {"deadLetterTargetArn": get("CheckDeadLetterQueue"), "maxReceiveCount": 5}
+    variables = properties("CheckFunction")["Environment"]["Variables"]
+    assert variables["MAX_RECEIVES"] == str(queue["RedrivePolicy"]["maxReceiveCount"]), "or the last one is not known"
     assert properties("CheckDeadLetterQueue")["MessageRetentionPeriod"] == 14 * 86400
     assert mapping["EventSourceArn"] == get("CheckQueue")
     assert mapping["FunctionName"] == {"Ref": "CheckFunction"}
@@ -114,6 +120,20 @@ def test_alert_stream() -> None:
     ]
 
 
+def test_stream_of_removed_sites() -> None:
+    """Removals alone wake dispatch; nothing is skipped, one bad record is isolated and set aside in time to look."""
+    mapping = properties("DispatchFunctionRemovals")
+    assert mapping["EventSourceArn"] == get("SitesTable", "StreamArn")
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["BisectBatchOnFunctionError"] is True
+    assert [json.loads(item["Pattern"]) for item in mapping["FilterCriteria"]["Filters"]] == [
+        {"eventName": ["REMOVE"]}
+    ]
+    # The stream forgets a record after 24 hours, and what is set aside only points at it.
+    assert mapping["MaximumRecordAgeInSeconds"] <= 43200
+
+
 def test_subscription_is_confirmed_by_mail_when_an_address_is_given() -> None:
     """AlertEmail subscribes to the topic; without it there is no subscription."""
     assert resources()["AlertSubscription"]["Condition"] == "HasAlertEmail"
@@ -124,14 +144,50 @@ def test_subscription_is_confirmed_by_mail_when_an_address_is_given() -> None:
     }
 
 
-def test_encryption_in_the_topic_and_the_queues() -> None:
-    """Messages are encrypted at rest, with a key that alarms may use: with that of SNS they would be lost."""
-    assert properties("AlertTopic")["KmsMasterKeyId"] == {"Ref": "TopicKey"}
+@pytest.mark.parametrize("topic", ["AlertTopic", "ChatTopic"])
+def test_topics_are_encrypted(topic: str) -> None:
+    """Messages are encrypted at rest and on the way; the key is one that alarms may use, which that of SNS is not."""
+    assert properties(topic)["KmsMasterKeyId"] == {"Ref": "TopicKey"}
     key = properties("TopicKey")
     assert key["EnableKeyRotation"] is True
     services = [statement["Principal"].get("Service") for statement in key["KeyPolicy"]["Statement"]]
     assert "cloudwatch.amazonaws.com" in services
-    assert all(properties(name)["SqsManagedSseEnabled"] is True for name in QUEUES)
+    policy = properties(f"{topic}Policy")
+    assert policy["Topics"] == [{"Ref": topic}]
+    (denied,) = [entry for entry in policy["PolicyDocument"]["Statement"] if entry["Effect"] == "Deny"]
+    assert (denied["Action"], denied["Resource"]) == ("sns:Publish", {"Ref": topic})
+    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_alarms_go_to_mail_and_not_to_chat() -> None:
+    """CloudWatch may publish to the alert topic; the chat topic takes nothing but what notify sends."""
+    allowed = {
+        topic: [
+            statement["Principal"]["Service"]
+            for statement in properties(f"{topic}Policy")["PolicyDocument"]["Statement"]
+            if statement["Effect"] == "Allow"
+        ]
+        for topic in ("AlertTopic", "ChatTopic")
+    }
+    assert allowed == {"AlertTopic": ["cloudwatch.amazonaws.com"], "ChatTopic": []}
+
+
+def test_slack_channel_shows_messages_and_can_do_nothing() -> None:
+    """Given both ids, the channel reads the chat topic; neither its role nor its guardrail allows anything."""
+    channel = properties("SlackChannel")
+    assert channel["SnsTopicArns"] == [{"Ref": "ChatTopic"}]
+    assert channel["IamRoleArn"] == get("SlackChannelRole")
+    assert properties("SlackChannelRole").keys() == {"Description", "AssumeRolePolicyDocument"}
+    # Where no guardrail is given, AWS takes AdministratorAccess.
+    assert channel["GuardrailPolicies"] == [{"Fn::Sub": "arn:${AWS::Partition}:iam::aws:policy/AWSDenyAll"}]
+    assert {resources()[name]["Condition"] for name in ("SlackChannel", "SlackChannelRole")} == {"HasSlackChannel"}
+    assert channel["SlackWorkspaceId"] == {"Ref": "SlackWorkspaceId"}
+    assert channel["SlackChannelId"] == {"Ref": "SlackChannelId"}
+
+
+def test_queues_are_encrypted() -> None:
+    """Messages of every queue are encrypted at rest."""
+    assert all(queue["SqsManagedSseEnabled"] is True for queue in of_type("AWS::SQS::Queue").values())
 
 
 def test_environment_of_the_functions() -> None:
@@ -139,14 +195,21 @@ def test_environment_of_the_functions() -> None:
     common = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL", "AWS_ENDPOINT_URL"}
     own = {name: set(properties(name)["Environment"]["Variables"]) - common for name in FUNCTIONS}
     assert own == {
-        "DispatchFunction": {"SITES_TABLE", "RESULTS_TABLE", "QUEUE_URL", "SITES"},
+        "DispatchFunction": {
+            *("SITES_TABLE", "RESULTS_TABLE", "QUEUE_URL", "SITES"),
+            *("RETENTION_DAYS", "CHECK_FUNCTION", "DASHBOARD_URL"),
+        },
         "CheckFunction": {
-            *("SITES_TABLE", "RESULTS_TABLE", "RETENTION_DAYS"),
+            *("SITES_TABLE", "RESULTS_TABLE", "SITES", "MAX_RECEIVES", "RETENTION_DAYS", "DASHBOARD_URL"),
             *("ALLOWED_NETWORKS", "RESOLVERS", "PUBLIC_RESOLVERS", "CT_SEARCH_URL"),
         },
-        "NotifyFunction": {"RESULTS_TABLE", "TOPIC_ARN"},
+        "NotifyFunction": {"RESULTS_TABLE", "TOPIC_ARN", "CHAT_TOPIC_ARN", "HEARTBEAT_URL", "QUIET_HOURS"},
         "AuditHostFunction": {"SITES_TABLE", "RESULTS_TABLE", "RETENTION_DAYS", "DOCUMENT"},
     }
+    spaces = {
+        json.dumps(properties(name)["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"]) for name in own
+    }
+    assert spaces == {'{"Fn::Sub": "Padlock/${AWS::StackName}"}'}, "two stacks of an account would count as one"
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -165,87 +228,6 @@ def test_functions(name: str) -> None:
     group = function["LoggingConfig"]["LogGroup"]["Ref"]
     assert function["LoggingConfig"]["LogFormat"] == "JSON"
     assert 1 <= properties(group)["RetentionInDays"] <= 90
-
-
-# --- rights -------------------------------------------------------------------------------------------------------
-
-
-def test_a_role_and_a_log_group_per_function() -> None:
-    """No function borrows another's rights or writes into another's log."""
-    roles = [properties(name)["Role"]["Fn::GetAtt"][0] for name in FUNCTIONS]
-    groups = [properties(name)["LoggingConfig"]["LogGroup"]["Ref"] for name in FUNCTIONS]
-    assert len(set(roles)) == len(set(groups)) == len(FUNCTIONS)
-    for role, group in zip(roles, groups, strict=True):
-        logging = [statement for statement in statements(role) if statement["Sid"] == "Log"]
-        assert [statement["Resource"] for statement in logging] == [[get(group)]]
-
-
-WITHOUT_RESOURCES = {
-    *("ssm:GetCommandInvocation", "ec2:DescribeInstances"),
-    *("ec2:DescribeSecurityGroups", "ec2:DescribeNetworkAcls"),
-}
-"""Actions for which AWS takes no resource but *."""
-
-
-@pytest.mark.parametrize("role", sorted(of_type("AWS::IAM::Role")))
-def test_roles_name_actions_and_resources(role: str) -> None:
-    """No role has an action or a resource by wildcard, nor a managed policy that has, where AWS knows resources."""
-    assert "ManagedPolicyArns" not in properties(role)
-    for statement in statements(role):
-        assert not [action for action in statement["Action"] if "*" in action]
-        if set(statement["Action"]) <= WITHOUT_RESOURCES or statement.get("Sid") == "ToTaggedMachines":
-            assert "Condition" in statement
-            continue
-        for resource in statement["Resource"]:
-            # DynamoDB lists streams under the table's own ARN.
-            text = json.dumps(resource)
-            assert "*" not in text or text == '{"Fn::Sub": "${ResultsTable.Arn}/stream/*"}'
-
-
-def test_rights_of_each_function() -> None:
-    """The checker, which talks to strangers, can neither publish nor run anything nor declare sites."""
-
-    def actions(role: str) -> set[str]:
-        return {action for statement in statements(role) for action in statement["Action"]}
-
-    logs = {"logs:CreateLogStream", "logs:PutLogEvents"}
-    assert actions("CheckRole") == logs | {
-        *("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"),
-        *("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
-    }
-    assert {service for service, _ in (action.split(":") for action in actions("DispatchRole"))} == {
-        *("logs", "dynamodb", "sqs"),
-    }
-    assert not {"dynamodb:PutItem", "dynamodb:DeleteItem", "sqs:ReceiveMessage"} & actions("NotifyRole")
-    roles = [properties(name)["Role"]["Fn::GetAtt"][0] for name in FUNCTIONS]
-    assert [role for role in roles if "sns:Publish" in actions(role)] == ["NotifyRole"]
-    assert [role for role in roles if "ssm:SendCommand" in actions(role)] == ["AuditHostRole"]
-    for statement in statements("CheckRole"):
-        if get("SitesTable") in statement["Resource"]:
-            assert statement["Action"] == ["dynamodb:GetItem"]
-
-
-def test_rights_of_the_audit() -> None:
-    """It runs one document, on tagged machines only; it reads sites, and writes nothing but what hosts said."""
-    found = {statement["Sid"]: statement for statement in statements("AuditHostRole")}
-    assert found["SendOneDocument"]["Resource"] == [
-        {"Fn::Sub": "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:document/${HostAuditDocument}"}
-    ]
-    machines = found["ToTaggedMachines"]
-    assert machines["Condition"] == {"StringEquals": {"ssm:resourceTag/Padlock": "audit"}}
-    assert [resource["Fn::Sub"].rpartition(":")[2] for resource in machines["Resource"]] == [
-        *("instance/*", "managed-instance/*")
-    ]
-    sending = [sid for sid, statement in found.items() if "ssm:SendCommand" in statement["Action"]]
-    assert sending == ["SendOneDocument", "ToTaggedMachines"]
-    assert found["KeepWhatHostsSaid"]["Action"] == ["dynamodb:PutItem"]
-    assert found["KeepWhatHostsSaid"]["Condition"] == {
-        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["host#*"]}
-    }
-    assert found["ReadSites"]["Action"] == ["dynamodb:Scan", "dynamodb:GetItem"]
-    assert [item["Action"] for item in found.values() if get("ResultsTable") in item["Resource"]] == [
-        ["dynamodb:PutItem"]
-    ]
 
 
 # --- the host audit -----------------------------------------------------------------------------------------------
@@ -311,128 +293,6 @@ def rule() -> dict[str, Any]:
         json.dumps(ended["EventPattern"]).replace('{"Ref": "HostAuditDocument"}', '"document"')
     )
     return pattern
-
-
-def test_audit_that_fails_is_set_aside() -> None:
-    """An event that failed in every attempt is kept for 14 days."""
-    config = properties("AuditHostFunctionEventInvokeConfig")
-    assert config["DestinationConfig"] == {"OnFailure": {"Destination": get("AuditHostDeadLetterQueue")}}
-    assert properties("AuditHostDeadLetterQueue")["MessageRetentionPeriod"] == 14 * 86400
-
-
-# --- who watches the watcher --------------------------------------------------------------------------------------
-
-
-def test_alarms() -> None:
-    """Every dead-letter queue and every function's errors raise an alarm, which reaches the topic."""
-    alarms = of_type("AWS::CloudWatch::Alarm").values()
-    watched = {json.dumps(alarm["Dimensions"][0]["Value"]) for alarm in alarms}
-    wanted = [get(queue, "QueueName") for queue in QUEUES if "DeadLetter" in queue]
-    assert watched == {json.dumps(value) for value in [*wanted, *({"Ref": name} for name in FUNCTIONS)]}
-    for alarm in alarms:
-        assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlertTopic"}]
-        assert alarm["TreatMissingData"] == "notBreaching"
-        assert len(alarm["Dimensions"]) == 1
-        assert alarm["AlarmDescription"]
-
-
-@pytest.mark.parametrize("name", ["CheckErrorAlarm", "NotifyErrorAlarm", "AuditHostErrorAlarm"])
-def test_one_wrong_test_event_is_no_alarm(name: str) -> None:
-    """A single failed invocation is not reported; errors that go on are, within a quarter of an hour."""
-    alarm = properties(name)
-    assert (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (2, 3)
-    assert alarm["Period"] * alarm["EvaluationPeriods"] <= 900
-    # A message that fails comes back within the alarm's window.
-    assert properties("CheckQueue")["VisibilityTimeout"] < alarm["Period"] * (alarm["EvaluationPeriods"] - 1) + 1
-
-
-# --- parameters and outputs ---------------------------------------------------------------------------------------
-
-
-def test_parameters_are_explained() -> None:
-    """The console shows each parameter with a label, in a group, with its meaning and what a value may be."""
-    interface = source()["Metadata"]["AWS::CloudFormation::Interface"]
-    grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
-    parameters = source()["Parameters"]
-    assert sorted(grouped) == sorted(parameters)
-    assert set(interface["ParameterLabels"]) == set(parameters)
-    for name, parameter in parameters.items():
-        assert len(parameter["Description"]) > 20, name
-        assert "Default" in parameter, f"{name}: a first deploy must not need it"
-        if "AllowedPattern" in parameter or "MinValue" in parameter:
-            assert parameter["ConstraintDescription"].startswith("Write "), name
-
-
-@pytest.mark.parametrize(
-    ("name", "good", "bad"),
-    [
-        (
-            "Sites",
-            ["", "example.com", "example.com, www.example.org,bücher.example"],
-            ["https://a.b", "a.b/c", "a.b c.d", ","],
-        ),
-        ("AlertEmail", ["", "ops@example.com"], ["ops", "ops@example", "a@b.c,d@e.f", "ops @example.com"]),
-        ("ScheduleExpression", ["rate(5 minutes)", "cron(0/10 * * * ? *)"], ["5 minutes", "rate(0 minutes)", ""]),
-        ("AllowedNetworks", ["", "10.0.0.0/8", "10.0.0.0/8, fd00::/8"], ["10.0.0.1", "10.0.0.0/8;", "lan/8"]),
-        ("Resolvers", ["", "1.1.1.1", "9.9.9.9:53, [2620:fe::fe]:53"], ["dns.example", "1.1.1.1;8.8.8.8"]),
-        (
-            "PublicResolvers",
-            ["", "none", " 1.1.1.1, [2620:fe::fe]:53 "],
-            ["dns.example", "none, 1.1.1.1", "1.1.1.1;"],
-        ),
-        ("CertificateTransparency", ["", "https://crt.sh/"], ["crt.sh", "ftp://x", "https://a b"]),
-        ("EndpointUrl", ["", "http://198.18.0.1:5000"], ["198.18.0.1", "ftp://x"]),
-    ],
-)
-def test_parameters_refuse_typing_errors(name: str, good: list[str], bad: list[str]) -> None:
-    """A value that cannot work is refused before anything is deployed."""
-    parameter = source()["Parameters"][name]
-    pattern = re.compile(parameter["AllowedPattern"])
-    assert [value for value in [*good, parameter["Default"]] if not pattern.fullmatch(value)] == []
-    assert [value for value in bad if pattern.fullmatch(value)] == []
-
-
-def commands() -> dict[str, str]:
-    """Return the outputs that are commands, with names in place of references."""
-    found = {}
-    for name, output in source()["Outputs"].items():
-        value = output["Value"].get("Fn::Sub", "") if isinstance(output["Value"], dict) else ""
-        if value.startswith("aws "):
-            found[name] = re.sub(r"\$\{([A-Za-z:]+)\}", lambda match: match[1].replace(":", ""), value)
-    return found
-
-
-@pytest.mark.parametrize("name", sorted(commands()))
-def test_outputs_are_commands_that_a_shell_understands(name: str) -> None:
-    """An output can be pasted: the shell parses it as one line, and its JSON is JSON."""
-    command = commands()[name]
-    assert "\n" not in command.strip()
-    subprocess.run(["bash", "-n", "-c", command], check=True, timeout=10)
-    for word in shlex.split(command):
-        if word.startswith("{"):
-            json.loads(word)
-
-
-@pytest.mark.parametrize("name", sorted(name for name in commands() if name.startswith("Query")))
-def test_outputs_query_by_key(name: str) -> None:
-    """A query of the outputs names the keys of the table or index that it reads: no scan, no filter."""
-    words = shlex.split(commands()[name])
-    options = {option: words[at + 1] for at, option in enumerate(words[:-1]) if option.startswith("--")}
-    table: Any = properties(options["--table-name"])
-    schemas = {index["IndexName"]: index["KeySchema"] for index in table["GlobalSecondaryIndexes"]}
-    schema = schemas[options["--index-name"]] if "--index-name" in options else table["KeySchema"]
-    used = re.findall(r"(?:begins_with\()?([a-z_]+)(?: =|,)", options["--key-condition-expression"])
-    assert used == keys(schema)[: len(used)]
-    assert set(json.loads(options["--expression-attribute-values"])) == set(
-        re.findall(r":[a-z]+", options["--key-condition-expression"])
-    )
-
-
-def test_outputs_fit() -> None:
-    """CloudFormation cuts nothing: an output's value has at most 1024 bytes once names are filled in."""
-    assert commands()
-    for command in commands().values():
-        assert len(command.encode()) < 800
 
 
 # --- linters ------------------------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ from samtranslator.yaml_helper import yaml_parse
 
 from local.aws import TEMPLATE, translated
 
+FUNCTIONS = ("DispatchFunction", "CheckFunction", "NotifyFunction", "AuditHostFunction")
+
 
 @functools.cache
 def source() -> dict[str, Any]:
@@ -33,11 +35,21 @@ def properties(name: str) -> dict[str, Any]:
     return found
 
 
+def get(name: str, attribute: str = "Arn") -> dict[str, list[str]]:
+    """Return Fn::GetAtt as the translation writes it."""
+    return {"Fn::GetAtt": [name, attribute]}
+
+
+def keys(schema: list[dict[str, str]]) -> list[str]:
+    """Return the key attributes, the hash key first."""
+    return [key["AttributeName"] for key in sorted(schema, key=lambda key: key["KeyType"])]
+
+
 def statements(role: str) -> list[dict[str, Any]]:
     """Return the statements of a role's inline policies, actions and resources always as lists."""
     return [
         {**statement, "Action": _listed(statement["Action"]), "Resource": _listed(statement["Resource"])}
-        for policy in properties(role)["Policies"]
+        for policy in properties(role).get("Policies", [])
         for statement in policy["PolicyDocument"]["Statement"]
     ]
 

@@ -92,6 +92,7 @@ def _finding(rule: Rule, problem: Problem, site: Site) -> Finding:
         step=rule.steps[0] if rule.steps else None,
         summary=rule.summary,
         commands=problem.commands,
+        reachability=rule.reachability,
     )
 
 

@@ -1,10 +1,7 @@
-"""One site from its declaration to its stored report: what stands behind the queue and the console."""
+"""One look at one site, from its declaration to its report: what stands behind the queue and the console."""
 
 import asyncio
-import hashlib
 import logging
-import os
-import random
 import time
 import uuid
 from collections.abc import Mapping
@@ -14,23 +11,18 @@ from typing import Any
 import msgspec
 
 from padlock.assess import assess
-from padlock.changes import Change, fold
 from padlock.declaration import read_declaration
 from padlock.evidence import Evidence, Host
-from padlock.findings import Finding, NotAssessed, Report, Severity, Status
-from padlock.message import Further, compose
+from padlock.findings import Finding, NotAssessed, Report, Severity
 from padlock.network.vantage import Vantage
 from padlock.probes import gather
 from padlock.probes.cache import Cache
 from padlock.render.escape import printable
 from padlock.rules import RULES
 from padlock.site import InvalidSite, Site, key_of
-from padlock.storage import Alert, Hosts, Outcome, Results, Run, stamp
+from padlock.storage import Hosts, Results, Run, stamp
 
 type Declaration = str | Mapping[str, Any]
-
-ATTEMPTS = 8
-"""How often a run is written again where another run of the same site came in between."""
 
 GRACE = 10.0
 """Seconds after its deadline in which gathering must have ended; a probe that hangs must not keep its whole batch."""
@@ -49,14 +41,6 @@ class Checked(msgspec.Struct, frozen=True):
     """What went wrong on our side; empty: nothing did."""
 
 
-class Ran(msgspec.Struct, frozen=True):
-    """What became of a queued run."""
-
-    outcome: Outcome
-    status: Status | None
-    """The report's; None where the run had been stored before."""
-
-
 class InvalidMessage(ValueError):
     """A queue message that cannot be understood; the text says why."""
 
@@ -68,11 +52,18 @@ class Task(msgspec.Struct, frozen=True):
     slot: datetime
     error: str = ""
     """Why dispatch could not send the declaration itself."""
+    removed: bool = False
+    """The site is no longer declared."""
 
     @property
     def name(self) -> str:
         """The key of the site's items."""
         return key_of(self.declaration)
+
+    @property
+    def spelled(self) -> str:
+        """The name as its declaration writes it, which is the key in the Sites table."""
+        return str(self.declaration if isinstance(self.declaration, str) else self.declaration.get("name", ""))
 
 
 def read_task(body: str) -> Task:
@@ -93,7 +84,7 @@ def read_task(body: str) -> Task:
         raise InvalidMessage(f"the queue message's slot is no time such as 2026-11-20T17:05:00Z: {slot!r}") from error
     if moment.tzinfo is None:
         raise InvalidMessage(f"the queue message's slot has no time zone: {slot!r}")
-    return Task(declaration, moment, str(message.get("error", "")))
+    return Task(declaration, moment, str(message.get("error", "")), message.get("removed") is True)
 
 
 async def check(site: Site, vantage: Vantage, now: datetime, cache: Cache, hosts: Hosts) -> Checked:
@@ -110,7 +101,7 @@ async def check(site: Site, vantage: Vantage, now: datetime, cache: Cache, hosts
     except Exception as error:
         log.exception("the check of %s failed in Padlock itself", site.name)
         fault = f"a fault of Padlock's: {type(error).__name__}: {printable(str(error), 300)}"
-        return Checked(_blind(site.name, now, fault), None, time.monotonic() - started, fault)
+        return Checked(blind(site.name, now, fault, site), None, time.monotonic() - started, fault)
     return Checked(report, evidence, time.monotonic() - started)
 
 
@@ -127,13 +118,20 @@ async def _audited(site: Site, now: datetime, hosts: Hosts) -> tuple[Host, ...] 
 
 async def check_task(task: Task, vantage: Vantage, now: datetime, cache: Cache, hosts: Hosts) -> Checked:
     """Check what is declared; a wrong declaration gives a report that says so."""
-    if task.error:
-        return Checked(invalid(task.declaration, task.error, now), None, 0.0)
-    try:
-        site = read_declaration(task.declaration)
-    except InvalidSite as wrong:
-        return Checked(invalid(task.declaration, str(wrong), now), None, 0.0)
+    site = site_of(task)
+    if isinstance(site, InvalidSite):
+        return Checked(invalid(task.declaration, str(site), now), None, 0.0)
     return await check(site, vantage, now, cache, hosts)
+
+
+def site_of(task: Task) -> Site | InvalidSite:
+    """Return the site that a task declares, or what is wrong with the declaration."""
+    if task.error:
+        return InvalidSite(task.error)
+    try:
+        return read_declaration(task.declaration)
+    except InvalidSite as wrong:
+        return wrong
 
 
 def invalid(declaration: Declaration, error: str, now: datetime) -> Report:
@@ -151,37 +149,8 @@ def invalid(declaration: Declaration, error: str, now: datetime) -> Report:
         step=None,
         summary="wrong declaration",
     )
-    blind = _blind(name, now, "the site's declaration is wrong")
-    return msgspec.structs.replace(blind, status="error", findings=(finding,))
-
-
-async def run_task(
-    task: Task, results: Results, vantage: Vantage, now: datetime, expires: int, cache: Cache, hosts: Hosts
-) -> Ran:
-    """Check a queued site and store the result; a run that is already stored is not made again."""
-    key = f"RUN#{stamp(task.slot)}"
-    if await asyncio.to_thread(results.is_done, task.name, key):
-        return Ran("duplicate", None)
-    ticket = await asyncio.to_thread(results.start_run, task.name)
-    checked = await check_task(task, vantage, now, cache, hosts)
-    run = Run(task.name, key, ticket, round(checked.seconds, 3), expires)
-    outcome = await asyncio.to_thread(save, results, run, checked.report)
-    log.info("%s: %s, %s in %.1f s", task.name, checked.report.status, outcome, checked.seconds)
-    return Ran(outcome, checked.report.status)
-
-
-def save(results: Results, run: Run, report: Report) -> Outcome:
-    """Store a run with the state that it leads to and the alert of its change, recomputed while others write too."""
-    for attempt in range(ATTEMPTS):
-        stored = results.load(run.site)
-        state, change = fold(stored.state, report)
-        seq = max(stored.seq, results.last_alert(run.site)) + 1 if change else 0
-        alert = _alert(change, run, seq, results.table) if change else None
-        outcome = results.apply(stored, run, state, report, alert)
-        if outcome != "conflict":
-            return outcome
-        time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 — spreads writers, hides nothing
-    raise TimeoutError(f"{run.site}: other runs wrote its state {ATTEMPTS} times while {run.key} tried to")
+    unseen = blind(name, now, "the site's declaration is wrong")
+    return msgspec.structs.replace(unseen, status="error", findings=(finding,))
 
 
 def save_on_demand(results: Results, checked: Checked, expires: int) -> None:
@@ -190,18 +159,8 @@ def save_on_demand(results: Results, checked: Checked, expires: int) -> None:
     results.keep(Run(checked.report.site, key, 0, round(checked.seconds, 3), expires), checked.report, "on demand")
 
 
-def _alert(change: Change, run: Run, seq: int, table: str) -> Alert:
-    """Return the record of a change; the same run writes the same record, so that a repeated write is no other."""
-    alert_id = hashlib.sha256(f"{run.site}|{run.key}|{run.ticket}|{seq}".encode()).hexdigest()[:32]
-    # Lambda names the function by itself; elsewhere there is none to invoke.
-    text = compose(change, alert_id, seq, Further(table, os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")))
-    return Alert(
-        run.site, seq, alert_id, change.checked_at, text.subject, text.body, text.data, text.severity, change
-    )
-
-
-def _blind(name: str, now: datetime, reason: str) -> Report:
-    """Return the report of a run that saw nothing."""
+def blind(name: str, now: datetime, reason: str, site: Site | InvalidSite | None = None) -> Report:
+    """Return the report of a look that saw nothing; its alerts are routed and read as the site declares."""
     return Report(
         site=name,
         checked_at=now,
@@ -211,4 +170,6 @@ def _blind(name: str, now: datetime, reason: str) -> Report:
         checklist=(),
         not_assessed=tuple(NotAssessed(code, name, reason, whole=True) for code in RULES),
         timings={},
+        labels=site.labels if isinstance(site, Site) else {},
+        timezone=site.timezone if isinstance(site, Site) else "UTC",
     )

@@ -14,6 +14,9 @@ from padlock.site import InvalidSite, Site, parse, parse_all
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?(?:-----END CERTIFICATE-----|\Z)", re.DOTALL)
 
+_OF_NO_RULE = ("site.invalid", "site.stale")
+"""Findings that are made where no check could look."""
+
 
 def read_declaration(declaration: str | Mapping[str, Any]) -> Site:
     """Read one declaration; InvalidSite says what is wrong with it."""
@@ -29,7 +32,7 @@ def read_declarations(declarations: Sequence[Any]) -> tuple[list[Site], list[Inv
 
 
 def _unknown_codes(site: Site) -> Iterator[str]:
-    """Yield the codes of `disable` and `severity` that no check has: a typo there would go unnoticed for good."""
+    """Yield the codes that no check has: a typo there would go unnoticed for good."""
     subjects = {code.partition(".")[0] for code in RULES}
     for entry in site.disable:
         code = entry.removesuffix(".*").removesuffix(".")
@@ -38,6 +41,10 @@ def _unknown_codes(site: Site) -> Iterator[str]:
     for code in site.severity:
         if code not in RULES:
             yield f"severity: no check has the code {code[:80]!r}{_likely(code, list(RULES))}"
+    for known in site.acknowledge:
+        if known.code not in (*RULES, *_OF_NO_RULE, "*"):
+            likely = _likely(known.code, [*RULES, *_OF_NO_RULE])
+            yield f"acknowledge: no check has the code {known.code[:80]!r}{likely}"
 
 
 def _likely(code: str, known: Sequence[str]) -> str:

@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+CHECKER = "#checker"
+"""The site that Padlock itself is: its own outage, the digest and test alerts are kept and told under this name."""
+
 type Status = Literal["ok", "notice", "warning", "error", "inconclusive"]
 type StepStatus = Literal["pass", "fail", "unknown", "not applicable"]
 
@@ -48,6 +51,8 @@ class Finding(msgspec.Struct, frozen=True):
     """The problem in two to six words, for subjects of mails and headings."""
     commands: tuple[str, ...] = ()
     """Shell lines that heal it on the audited host, in their order; empty: only a person can."""
+    reachability: bool = False
+    """It may pass by itself, as a timeout or a 5xx does: one look alone does not open it."""
 
     @property
     def key(self) -> tuple[str, str]:

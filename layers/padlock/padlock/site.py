@@ -10,10 +10,14 @@ import ipaddress
 import re
 import zoneinfo
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import idna
 import msgspec
+
+from padlock.explanations import explained
+from padlock.times import clock, length, moment
 
 INSTANCE = r"^(i-[0-9a-f]{8}|m?i-[0-9a-f]{17})\Z"
 """A managed node of Systems Manager: an EC2 instance, or a machine elsewhere (mi-…)."""
@@ -26,11 +30,10 @@ type Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 type Path = Annotated[str, msgspec.Meta(pattern=r"^/[!-~]*$", max_length=1024)]
 type Label = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 type Instance = Annotated[str, msgspec.Meta(pattern=INSTANCE)]
+type Looks = Annotated[int, msgspec.Meta(ge=1, le=10)]
 type Texts = Annotated[tuple[str, ...], msgspec.Meta(max_length=64)]
 
 MAX_HOSTS = 20
-SHORTEST_INTERVAL = 60
-LONGEST_INTERVAL = 7 * 86400
 
 
 class Health(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,6 +71,39 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Remaining days below which an expiring certificate is an error; None: relative to its lifetime."""
     hsts_max_age: Annotated[int, msgspec.Meta(ge=0)] = 15552000
     """Seconds below which an HSTS max-age counts as short (180 days)."""
+    failures: Looks = 2
+    """Looks in a row that must see what may pass by itself before it counts."""
+    successes: Looks = 2
+    """Looks in a row that must not see a finding any more before it is over."""
+
+
+class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, rename={"duration": "for"}):
+    """A maintenance window, in which no alert goes out: once, or every day or week."""
+
+    start: str = ""
+    """ISO 8601, in the site's time zone unless it names one; empty: it comes again."""
+    end: str = ""
+    every: str = ""
+    """`02:00` or `Sun 02:00` in the site's time zone; empty: it is once."""
+    duration: str = ""
+    """How long one that comes again lasts, such as 2h; less than it takes to come again."""
+
+    @property
+    def seconds(self) -> int:
+        """How long one that comes again lasts."""
+        return length(self.duration, "1m", "7d")
+
+
+class Acknowledgement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A finding that the owner knows of, and of which no alert is wanted for a time."""
+
+    code: str
+    """`*`: every code."""
+    until: str
+    """ISO 8601, in the site's time zone unless it names one; a date alone is its beginning."""
+    subject: Annotated[str, msgspec.Meta(max_length=300)] = ""
+    """As reports and alerts name it; empty, or `*`: every subject."""
+    note: Annotated[str, msgspec.Meta(max_length=300)] = ""
 
 
 class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,11 +140,22 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timezone: str = "UTC"
     instances: Annotated[tuple[Instance, ...], msgspec.Meta(max_length=20)] = ()
     """Managed nodes that serve the site and are audited for it."""
+    reminder: str = "1d"
+    """Time after which an error that stays open is told of again, such as 12h or 7d; `off`: never."""
+    digest: Literal["on", "off"] = "on"
+    """Whether the weekly digest names the site."""
+    maintenance: Annotated[tuple[Window, ...], msgspec.Meta(max_length=50)] = ()
+    acknowledge: Annotated[tuple[Acknowledgement, ...], msgspec.Meta(max_length=50)] = ()
 
     @property
     def interval_seconds(self) -> int:
         """Seconds between two checks."""
         return interval_seconds(self.interval)
+
+    @property
+    def reminder_seconds(self) -> int | None:
+        """Seconds between two reminders; None: there are none."""
+        return _reminder(self.reminder)
 
     @property
     def http_port(self) -> int | None:
@@ -121,20 +168,19 @@ class InvalidSite(ValueError):
 
 
 _LABEL = re.compile(r"^(?!-)[a-z0-9_-]{1,63}(?<!-)$")
-_INTERVAL = re.compile(r"^([1-9][0-9]{0,4})([smhd])$")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LOCAL = ("localhost", "local", "internal", "localdomain", "home.arpa", "onion")
 
 
 def interval_seconds(text: str) -> int:
     """Return the seconds of an interval such as `5m`; ValueError if it is none or out of range."""
-    match = _INTERVAL.match(text)
-    if not match:
-        raise ValueError(f"{text!r} is not an interval; write a number and a unit, such as 5m, 1h or 1d")
-    seconds = int(match[1]) * _SECONDS[match[2]]
-    if not SHORTEST_INTERVAL <= seconds <= LONGEST_INTERVAL:
-        raise ValueError(f"{text!r} is out of range; use 1m to 7d")
-    return seconds
+    return length(text, "1m", "7d")
+
+
+def _reminder(text: str) -> int | None:
+    try:
+        return None if text == "off" else length(text, "1h", "30d")
+    except ValueError as error:
+        raise ValueError(f"{error}, or off") from error
 
 
 def host_name(text: str) -> str:
@@ -201,7 +247,7 @@ def parse(declaration: str | Mapping[str, Any]) -> Site:
     try:
         return _normalised(msgspec.convert(whole, Site))
     except msgspec.ValidationError as error:
-        raise InvalidSite(f"site {name[:80]!r}: {explained(str(error), whole)}") from error
+        raise InvalidSite(f"site {name[:80]!r}: {explained(str(error), whole, Site)}") from error
     except ValueError as error:
         raise InvalidSite(f"site {name[:80]!r}: {error}") from error
 
@@ -240,22 +286,57 @@ def _normalised(site: Site) -> Site:
             f"canonical {canonical!r} is neither the name nor its www or apex sibling; declare hosts, it among them"
         )
     _under("interval", interval_seconds, site.interval)
+    _under("reminder", _reminder, site.reminder)
     for network in site.networks:
         _under("networks", _network, network)
     try:
-        zoneinfo.ZoneInfo(site.timezone)
+        zone = zoneinfo.ZoneInfo(site.timezone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ValueError(f"timezone {site.timezone!r} is unknown; write a name such as Europe/Berlin") from error
     if site.private_ca and "-----BEGIN CERTIFICATE-----" not in site.private_ca:
         raise ValueError("private_ca holds no PEM certificate")
     addresses = tuple(_under("addresses", _address, text) for text in site.addresses)
-    return msgspec.structs.replace(site, name=name, hosts=hosts, canonical=canonical, addresses=addresses)
+    for number, window in enumerate(site.maintenance):
+        _under(f"maintenance[{number}]", partial(_window, zone), window)
+    known = [
+        _under(f"acknowledge[{n}]", partial(_acknowledged, zone), each) for n, each in enumerate(site.acknowledge)
+    ]
+    return msgspec.structs.replace(
+        site, name=name, hosts=hosts, canonical=canonical, addresses=addresses, acknowledge=tuple(known)
+    )
 
 
-def _under[T](key: str, read: Callable[[str], T], text: str) -> T:
+def _window(zone: zoneinfo.ZoneInfo, window: Window) -> None:
+    """Refuse a window that is neither once nor again, or that cannot be."""
+    given = set(msgspec.to_builtins(window))
+    if given == {"start", "end"}:
+        start, end = (_under(key, partial(moment, zone=zone), getattr(window, key)) for key in ("start", "end"))
+        if end <= start:
+            raise ValueError(f"it ends at {window.end}, which is not after its start {window.start}")
+    elif given == {"every", "for"}:
+        again = _under("every", clock, window.every)
+        _under("for", partial(length, shortest="1m", longest="7d"), window.duration)
+        if window.seconds >= again.period.total_seconds():
+            period = "week" if again.weekday is not None else "day"
+            raise ValueError(f"for: {window.duration} is no shorter than the {period} after which it comes again")
+    else:
+        raise ValueError("write both start and end, or both every and for")
+
+
+def _acknowledged(zone: zoneinfo.ZoneInfo, known: Acknowledgement) -> Acknowledgement:
+    """Return the acknowledgement with a host as findings name it."""
+    _under("until", partial(moment, zone=zone), known.until)
+    try:
+        subject = "" if known.subject == "*" else host_name(known.subject)
+    except ValueError:  # a URL, or an address of a host
+        return known
+    return msgspec.structs.replace(known, subject=subject)
+
+
+def _under[V, T](key: str, read: Callable[[V], T], value: V) -> T:
     """Read one value of a key; ValueError names the key."""
     try:
-        return read(text)
+        return read(value)
     except ValueError as error:
         raise ValueError(f"{key}: {error}") from error
 
@@ -285,6 +366,9 @@ def _scalars_to_lists(declaration: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("hosts", "addresses", "networks", "disable", "instances"):
         if isinstance(result.get(key), str):
             result[key] = [result[key]]
+    for key in ("maintenance", "acknowledge"):
+        if isinstance(result.get(key), Mapping):
+            result[key] = [result[key]]
     if isinstance(result.get("health"), str):
         result["health"] = {"path": result["health"]}
     for key in ("health", "expect"):
@@ -292,96 +376,6 @@ def _scalars_to_lists(declaration: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, Mapping) and isinstance(value.get("status"), int):
             result[key] = {**value, "status": [value["status"]]}
     return result
-
-
-_KINDS = {
-    "str": "text",
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "null": "nothing",
-    "array": "a list",
-    "object": "a mapping of keys to values",
-    "bytes": "binary data",
-}
-"""msgspec's types in words."""
-_MEANT = {
-    "hsts": "write off, optional or required",
-    "redirect": "write permanent or temporary",
-    "severity": "write error, warning or notice",
-    "ports.http": "write a port from 1 to 65535, or closed",
-    "health.path": "it must begin with / and have no spaces",
-    "private_ca": "write the certificates as PEM text",
-    "instances": "write at most 20 managed nodes, such as i-0123456789abcdef0 or mi-0123456789abcdef0",
-}
-"""Key → what to write there, where that is more than a type."""
-
-
-def explained(message: str, declaration: Mapping[str, Any]) -> str:
-    """Turn msgspec's message into one that names the key first and says what to write, or the likely spelling."""
-    unknown = re.search(r"unknown field `(.+?)`(?: - at `\$\.?(.*?)`)?$", message)
-    if unknown:
-        return _unknown_key(unknown[1], unknown[2] or "")
-    placed = re.fullmatch(r"(.*?) - at (`key` in )?`\$\.?(.*)`", message, re.DOTALL)
-    if not placed:
-        return message
-    path = placed[3].removesuffix("[...]").partition("[")[0]
-    where = placed[3]
-    if placed[2]:
-        where = f"a key of {path}" if path else "a key"
-    elif where.endswith("[...]"):
-        key = _culprit(declaration, path, message)
-        where = f"severity of {key}" if path == "severity" else f"{path}.{key}"
-    return f"{where}: {_MEANT.get(path) or _in_words(placed[1])}{_given(placed[1])}"
-
-
-def _unknown_key(key: str, inside: str) -> str:
-    owner = {"health": Health, "expect": Expect, "ports": Ports, "thresholds": Thresholds}.get(inside, Site)
-    names = list(owner.__struct_fields__)
-    close = difflib.get_close_matches(key, names, 1)
-    where = f" in {inside}" if inside else ""
-    known = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(names)}"
-    return f"unknown key {key[:80]!r}{where}; {known}"
-
-
-def _culprit(declaration: Mapping[str, Any], path: str, message: str) -> str:
-    """Return which key of a mapping a message is about, which msgspec leaves out: the first that alone fails so."""
-    top, _, inner = path.partition(".")
-    values = declaration[top][inner] if inner else declaration[top]
-    for key, value in values.items():
-        alone: Any = {**declaration[top], inner: {key: value}} if inner else {key: value}
-        try:
-            msgspec.convert({**declaration, top: alone}, Site)
-        except msgspec.ValidationError as error:
-            if str(error) == message:
-                return str(key)[:80]
-    return "?"
-
-
-def _in_words(told: str) -> str:
-    """Return what msgspec expects: a type, a range or a key."""
-    if missing := re.fullmatch(r"Object missing required field `(.+)`", told):
-        return f"the key {missing[1]} is missing"
-    kinds = re.match(r"Expected `(.+?)`", told)
-    if not kinds:
-        return told
-    wanted = " or ".join(_KINDS.get(kind, kind) for kind in kinds[1].split(" | ") if kind != "null")
-    limit = re.search(r"(of length )?(<=|>=|<|>) ([0-9.]+)$", told)
-    if limit is None:
-        return f"write {wanted}"
-    if limit[1] and limit[3] == "1" and limit[2] == ">=":
-        return f"write {wanted}, not empty"
-    words = {"<=": "at most", ">=": "at least", ">": "more than", "<": "less than"}
-    unit = {"array": " entries", "object": " entries", "str": " characters"}[kinds[1]] if limit[1] else ""
-    return f"write {wanted}, {words[limit[2]]} {limit[3].removesuffix('.0')}{unit}"
-
-
-def _given(told: str) -> str:
-    """Return what stands there instead, where the message has it."""
-    if value := re.fullmatch(r"Invalid enum value (.+)", told, re.DOTALL):
-        return f", not {value[1][:80]}"
-    kind = re.search(r", got `(.+)`$", told)
-    return f", not {_KINDS.get(kind[1], kind[1])}" if kind else ""
 
 
 def _hint(declaration: Mapping[str, Any], wanted: str) -> str:

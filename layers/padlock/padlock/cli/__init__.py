@@ -1,4 +1,4 @@
-"""The `padlock` command: check sites from here, judge stored evidence, manage the Sites table."""
+"""The `padlock` command: check sites from here, judge stored evidence, look after a deployed stack."""
 
 import os
 import sys

@@ -6,7 +6,7 @@ import ipaddress
 import os
 from urllib.parse import urlsplit
 
-from padlock.cli import audit_host, check, record, sites
+from padlock.cli import ack, alerts, audit_host, check, record, sites, status
 from padlock.network.vantage import Endpoint, endpoint
 
 EXIT_STATUS = """exit status:
@@ -15,6 +15,7 @@ EXIT_STATUS = """exit status:
   2    wrong usage, a wrong entry, a fault of Padlock's, or a site of which nothing could be seen
   130  interrupted
 The highest applies where several sites are checked."""
+CREDENTIALS = "Credentials and region are those of the AWS command line: AWS_PROFILE, AWS_REGION and so on."
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
         "padlock check example.com\n"
         "padlock check --site-file sites.yaml --json\n"
         "padlock sites add example.com\n"
+        "padlock status\n"
         "padlock COMMAND --help",
     )
     main.add_argument("--version", action="version", version=f"padlock {importlib.metadata.version('padlock')}")
@@ -34,6 +36,9 @@ def parser() -> argparse.ArgumentParser:
     _assess(commands)
     _record(commands)
     _sites(commands)
+    _ack(commands)
+    _status(commands)
+    _test_alert(commands)
     return main
 
 
@@ -237,8 +242,12 @@ def _host_evidence(parser: argparse.ArgumentParser) -> None:
 
 
 def _stack(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--stack", default="padlock", help="the stack whose table it is (default: %(default)s)")
+    _stack_alone(parser)
     parser.add_argument("--table", default="", help="the table's name, instead of looking it up in the stack")
+
+
+def _stack_alone(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--stack", default="padlock", help="the deployed stack (default: %(default)s)")
 
 
 def _output(parser: argparse.ArgumentParser) -> None:
@@ -254,7 +263,7 @@ def _sites(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         "padlock sites import sites.yaml\n"
         "padlock sites list --stack padlock-staging\n"
         "padlock sites remove example.com",
-        "Credentials and region are those of the AWS command line: AWS_PROFILE, AWS_REGION and so on.",
+        CREDENTIALS,
     )
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     add = _command(
@@ -278,3 +287,80 @@ def _sites(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     load.set_defaults(run=sites.load, doing="importing the sites")
     for action in (add, listing, remove, load):
         _stack(action)
+
+
+def _ack(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _command(
+        commands,
+        "ack",
+        "Acknowledge a finding of a site: no alert tells of it for a time. It is checked and reported as before.",
+        "padlock ack example.com certificate.expiring\n"
+        "padlock ack example.com port.https_closed --for 4h --note 'the provider works on it'\n"
+        "padlock ack example.com tls.handshake_failed --subject www.example.com --until 2026-12-24T18:00\n"
+        "padlock ack example.com --list\n"
+        "padlock ack example.com --clear certificate.expiring",
+        CREDENTIALS,
+    )
+    parser.add_argument("site", metavar="SITE", help="the site's name, as alerts have it")
+    parser.add_argument("code", nargs="?", default="", metavar="CODE", help="the finding's code; '*': every one")
+    parser.add_argument(
+        "--subject", default="", help="only of this host, address or URL, as the alert names it; otherwise of all"
+    )
+    end = parser.add_mutually_exclusive_group()
+    end.add_argument(
+        "--for",
+        dest="duration",
+        type=ack.duration,
+        default="1d",
+        metavar="TIME",
+        help="such as 4h or 3d (default: %(default)s)",
+    )
+    end.add_argument(
+        "--until", type=ack.until, metavar="TIME", help="UTC, unless it names a zone; a date alone is its beginning"
+    )
+    parser.add_argument("--note", default="", metavar="TEXT", help="why; it is kept beside the acknowledgement")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--list", action="store_true", help="show what is acknowledged at the site")
+    instead.add_argument("--clear", default="", metavar="CODE", help="take an acknowledgement back; all: every one")
+    _stack(parser)
+    parser.set_defaults(run=ack.ack, doing="acknowledging a finding")
+
+
+def _status(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _command(
+        commands,
+        "status",
+        "Show whether the deployed stack itself is well, and whoever it should tell can be told.",
+        "padlock status\npadlock status --stack padlock-staging --json",
+        "exit status:\n"
+        "  0    all is well\n"
+        "  1    something needs attention; what to do stands beside it\n"
+        "  2    wrong usage, or a part that could not be read\n\n"
+        f"{CREDENTIALS}",
+    )
+    parser.add_argument("--json", action="store_true", help="print the same as JSON")
+    _stack_alone(parser)
+    parser.set_defaults(run=status.status, doing="reading the status")
+
+
+def _test_alert(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _command(
+        commands,
+        "test-alert",
+        "Send a test alert through the whole way, from the outbox to every subscriber, and say who gets it.",
+        "padlock test-alert\npadlock test-alert --wait 0",
+        "exit status:\n"
+        "  0    published, and somebody gets it\n"
+        "  1    not published in time, or nobody gets it\n"
+        "  2    wrong usage, or AWS refused something\n\n"
+        f"{CREDENTIALS}",
+    )
+    parser.add_argument(
+        "--wait",
+        type=alerts.seconds,
+        default=60,
+        metavar="SECONDS",
+        help="how long to wait until it is published; 0: not at all (default: %(default)s)",
+    )
+    _stack_alone(parser)
+    parser.set_defaults(run=alerts.test_alert, doing="sending a test alert")

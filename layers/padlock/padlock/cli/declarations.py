@@ -14,17 +14,18 @@ from padlock.site import InvalidSite, Site
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as of 1.2, where only true and false are booleans and a date is text.
+    """YAML as of 1.2, where only true and false are booleans, and neither a date nor a time is anything but text.
 
-    YAML 1.1 would turn `hsts: off` into False and a label such as 2026-11-20 into a date.
+    YAML 1.1 would turn `hsts: off` into False, a label such as 2026-11-20 into a date, and `every: 12:30` into 750.
     """
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":timestamp"))]
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":int", ":timestamp"))]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), "tTfF")
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), "-+0123456789")
 
 
 def collect(names: Sequence[str], files: Sequence[str]) -> tuple[list[Site], list[str]]:

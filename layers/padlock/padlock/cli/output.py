@@ -25,8 +25,13 @@ def complain(message: str) -> None:
 
 def progress(done: int, total: int, current: str) -> None:
     """Show how far a run of several sites is, where a person is watching."""
+    progress_line(f"{done} of {total} checked · {printable(current, 60)}")
+
+
+def progress_line(text: str) -> None:
+    """Show what is going on in one line that the next one replaces, where a person is watching."""
     if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[2K{done} of {total} checked · {printable(current, 60)}")
+        sys.stderr.write(f"\r\x1b[2K{text}")
         sys.stderr.flush()
 
 
@@ -43,8 +48,7 @@ def show(report: Report) -> None:
     from padlock.render.terminal import PLAIN_GLYPHS, render  # noqa: PLC0415 — rich is slow to load
 
     width = min(shutil.get_terminal_size((PIPE_WIDTH, 24)).columns, WIDEST)
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    text = render(report, width=width, colour=colour, ascii_only=not _writes("".join(PLAIN_GLYPHS)))
+    text = render(report, width=width, colour=coloured(), ascii_only=not writes("".join(PLAIN_GLYPHS)))
     clear_progress()
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
@@ -66,7 +70,13 @@ def exit_status(reports: Iterable[Report], *, strict: bool) -> int:
     return UNHEALTHY if statuses & unhealthy else HEALTHY
 
 
-def _writes(characters: str) -> bool:
+def coloured() -> bool:
+    """Return whether what is written to stdout may have colours: on a terminal, unless NO_COLOR is set."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def writes(characters: str) -> bool:
+    """Return whether stdout's encoding has these characters."""
     try:
         characters.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:

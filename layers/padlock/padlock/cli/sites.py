@@ -62,7 +62,7 @@ def remove(options: argparse.Namespace) -> int:
     """Remove declarations; an unknown name is named and the others are removed."""
 
     def action(table: "Sites") -> int:
-        unknown = [name for name in options.sites if not any(table.delete(key) for key in _spellings(name))]
+        unknown = [name for name in options.sites if not any(table.delete(key) for key in spellings(name))]
         for name in unknown:
             complain(f"site {name!r} is not declared; `padlock sites list` shows what is")
         for name in options.sites:
@@ -112,7 +112,7 @@ def _row(site: Site) -> str:
     return f"{site.name:<30}  every {site.interval:<4}  {hosts}" + (f"  ({', '.join(declared)})" if declared else "")
 
 
-def _spellings(name: str) -> list[str]:
+def spellings(name: str) -> list[str]:
     """Return the keys under which a site may stand: as written (a wrong entry), and in normal form."""
     try:
         return list(dict.fromkeys((name, host_name(name))))

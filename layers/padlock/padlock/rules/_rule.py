@@ -65,13 +65,15 @@ class Rule(msgspec.Struct, frozen=True):
     """What to do; `{host}` is filled in, quoted for a shell."""
     reference: str
     check: Check
+    reachability: bool = False
+    """What it finds may pass by itself, as a timeout, a refusal or a 5xx does: one look alone alerts nobody."""
 
 
 RULES: dict[str, Rule] = {}
 """Code → rule, in the order in which a request meets what they check."""
 
 
-def rule(
+def rule(  # noqa: PLR0913 — a rule's words, each by its name
     code: str,
     severity: Severity,
     *,
@@ -81,6 +83,7 @@ def rule(
     impact: str,
     remediation: str,
     reference: str,
+    reachability: bool = False,
 ) -> Callable[[Check], Check]:
     """Register a function (site, evidence) → outcomes as the check of a code."""
 
@@ -88,7 +91,7 @@ def rule(
         if code in RULES:
             raise ValueError(f"two rules have the code {code}")
         steps = () if step is None else (step,) if isinstance(step, int) else step
-        RULES[code] = Rule(code, severity, steps, reads, summary, impact, remediation, reference, check)
+        RULES[code] = Rule(code, severity, steps, reads, summary, impact, remediation, reference, check, reachability)
         return check
 
     return register

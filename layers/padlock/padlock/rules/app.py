@@ -58,6 +58,7 @@ _LOGS = (
     Severity.ERROR,
     step=13,
     reads="http",
+    reachability=True,
     summary="app does not answer the proxy",
     impact="Visitors see an error page of the proxy instead of the site.",
     remediation=f"Look at the app first, HTTPS works: {_LOGS}. `connect() failed` or `No such file` there: start it, "
@@ -91,6 +92,7 @@ def _bad_gateway(evidence: Evidence, host: str, health: Mapping[str, Exchange], 
     Severity.ERROR,
     step=13,
     reads="http",
+    reachability=True,
     summary="app fails",
     impact="Visitors see an error page, or nothing at all, instead of the site.",
     remediation=f"Read the traceback: {_LOGS}; then `sudo systemctl restart gunicorn`.",
@@ -127,6 +129,7 @@ def _error(evidence: Evidence, host: str, exchange: Exchange) -> _Judged:
     Severity.ERROR,
     step=13,
     reads="http",
+    reachability=True,
     summary="health check fails",
     impact="The app reports trouble of its own, or its health path is gone: parts of the site may fail.",
     remediation="Compare with the app itself on the server: `curl -i --unix-socket /run/gunicorn.sock "

@@ -24,6 +24,7 @@ _LOCKED = (401, 403, 407, 429)
     Severity.WARNING,
     step=13,
     reads="http",
+    reachability=True,
     summary="front page is slow",
     impact="Visitors wait before anything shows; many leave after three seconds.",
     remediation="See it: `curl -sv --trace-time -o /dev/null https://{host}/`. Where the first byte takes the time, "

@@ -63,6 +63,7 @@ def mixed_passive(site: Site, evidence: Evidence) -> Iterator[Outcome]:
     Severity.WARNING,
     step=16,
     reads="page",
+    reachability=True,
     summary="file of the page fails",
     impact="The page is shown without it: unstyled, with buttons that do nothing, or with gaps for images.",
     remediation="See it with `curl -sI` and compare with nginx: `sudo nginx -T | grep -nE 'location|root|alias'` and "

@@ -80,6 +80,7 @@ def _dangling(host: HostDns) -> str:
     Severity.ERROR,
     step=1,
     reads="dns",
+    reachability=True,
     summary="domain does not resolve",
     impact="Nobody finds the server: browsers say that the site's address could not be found.",
     remediation="See where it breaks with `dig +trace {host}`, then add an A record (and AAAA, if the server has "

@@ -167,6 +167,7 @@ def reserved_address(site: Site, evidence: Evidence) -> Iterator[Outcome]:
     Severity.ERROR,
     step=2,
     reads="ports",
+    reachability=True,
     summary="IPv6 address does not work",
     impact="Visitors with IPv6 wait for a time-out before IPv4 is tried, or see an error; certificate renewal by "
     "HTTP-01 tries IPv6 first as well.",

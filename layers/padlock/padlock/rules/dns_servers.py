@@ -49,6 +49,7 @@ def _differ(views: Mapping[str, View]) -> bool:
     Severity.ERROR,
     step=(1, 2),
     reads="dns",
+    reachability=True,
     summary="name servers disagree",
     impact="Visitors reach one server or another by chance, depending on which name server their resolver asked.",
     remediation="Compare `dig {host} A {host} AAAA +norecurse @SERVER` and `dig {host} SOA +norecurse @SERVER` for "
@@ -227,6 +228,7 @@ _LAME: Mapping[str, str] = {
     Severity.WARNING,
     step=None,
     reads="dns",
+    reachability=True,
     summary="name server does not serve zone",
     impact="Some look-ups are slow or fail, and the site depends on the servers that are left.",
     remediation="Repair that name server, or remove it from the delegation at the registrar and from the zone's NS "
@@ -319,6 +321,7 @@ _BLOCKER = "9.9.9.9"
     Severity.WARNING,
     step=None,
     reads="dns",
+    reachability=True,
     summary="public resolvers disagree",
     impact="Visitors who use such a resolver cannot find the site, or meet other addresses than the rest.",
     remediation="Ask each resolver, as in `dig @1.1.1.1 {host}`; after a change wait for the TTL; a lasting SERVFAIL "

@@ -21,6 +21,7 @@ SILENT = ("timeout", "not_asked", "malformed", "truncated", "refused")
     Severity.ERROR,
     step=None,
     reads="dns",
+    reachability=True,
     summary="DNSSEC validation fails",
     impact="Visitors whose resolver validates, those of 1.1.1.1, 8.8.8.8, 9.9.9.9 and many providers among them, "
     "cannot find the site; certificate authorities refuse to issue for it.",

@@ -136,6 +136,7 @@ def version(text: str) -> tuple[int, ...] | None:
     Severity.ERROR,
     step=None,
     reads="host",
+    reachability=True,
     summary="nginx does not run",
     impact="Nothing answers on ports 80 and 443: the site is down.",
     remediation="`sudo nginx -t` first, then `sudo systemctl start nginx`; `sudo systemctl status nginx` and "

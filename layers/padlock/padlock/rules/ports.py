@@ -69,6 +69,7 @@ def _dead(evidence: Evidence, host: str) -> bool:
     Severity.ERROR,
     step=(3, 10),
     reads="ports",
+    reachability=True,
     summary="HTTPS port closed",
     impact="Nobody reaches the site over HTTPS: browsers wait for a time-out or report a refused connection.",
     remediation="On the server: `sudo ufw status` (fix: `sudo ufw allow 'Nginx Full'`), "
@@ -99,6 +100,7 @@ def _both_closed(site: Site, evidence: Evidence, host: str) -> bool:
     Severity.WARNING,
     step=3,
     reads="ports",
+    reachability=True,
     summary="HTTP port closed",
     impact="Visitors who type the bare name, or follow an old link, get nothing; certificates that are renewed by "
     "HTTP-01 cannot be renewed.",

@@ -29,6 +29,7 @@ _EXPECTED = "404 for a token that nobody has, directly or over redirects with 30
     Severity.ERROR,
     step=(14, 7),
     reads="renewal",
+    reachability=True,
     summary="ACME challenge is unreachable",
     impact="The certificate authority cannot check that the domain is yours: the next renewal over HTTP-01 fails.",
     remediation="Give challenges a location before every other rule, in the block of {host} with `listen 80`: "

@@ -97,6 +97,7 @@ def _at(evidence: Evidence, host: str, address: str) -> list[Served]:
     Severity.ERROR,
     step=12,
     reads="http",
+    reachability=True,
     summary="not the expected page",
     impact="Visitors get something else than the site: another application, an old version, or a broken one.",
     remediation="See what answers, `curl -i https://{host}/`, and which server block does: `sudo nginx -T | grep -nE "
@@ -164,6 +165,7 @@ def _declared(expect: Expect) -> str:
     Severity.ERROR,
     step=12,
     reads="http",
+    reachability=True,
     summary="addresses answer differently",
     impact="What a visitor gets depends on the address that the browser picks: some see errors or warnings.",
     remediation="One server was left out of a change. Compare them, `curl -sI --resolve {host}:443:ADDRESS "

@@ -45,6 +45,7 @@ def _failed(looks: list[Handshake]) -> dict[str, Handshake]:
     Severity.ERROR,
     step=10,
     reads="tls",
+    reachability=True,
     summary="TLS handshake fails",
     impact="Browsers report that a secure connection cannot be made; no page is shown.",
     remediation="`openssl s_client -connect {host}:443 -servername {host} </dev/null` shows it; on the server "

@@ -27,6 +27,7 @@ _PHP = re.compile(r"php")
     Severity.ERROR,
     step=13,
     reads="host",
+    reachability=True,
     summary="an upstream does not accept connections",
     impact="nginx answers 502 Bad Gateway in place of what belongs there: the app, or a part of the site.",
     remediation="Start the program that nginx passes requests on to (`sudo systemctl list-units --failed`), or name "

@@ -2,7 +2,8 @@
 
 Results holds per site (`site`, `sk`): STATE, the state with the latest report; TICKET, a counter that orders runs;
 RUN#…, the history; ALERT#…, the outbox of alerts; NOTIFY, the outbox's cursor and lease. The partition
-`#cache` keeps what registries and authorities said, for all sites, and `host#…` the latest audit of a machine.
+`#cache` keeps what registries and authorities said, for all sites, `#dispatch` the last tick, `#slot` which addresses
+the latest runs could reach, `#checker` Padlock's own state and alerts, and `host#…` a machine's latest audit.
 """
 
 from typing import TYPE_CHECKING
@@ -10,12 +11,13 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
-from padlock.storage._items import Item, stamp
+from padlock.storage._items import Item, shown_labels, stamp
 from padlock.storage.cache import Cache
 from padlock.storage.hosts import Hosts
 from padlock.storage.outbox import Alert, Lease, Outbox
 from padlock.storage.results import Outcome, Results, Run, Stored
 from padlock.storage.sites import MARK, Sites
+from padlock.storage.slots import Sample, Slots
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -31,9 +33,12 @@ __all__ = [
     "Outcome",
     "Results",
     "Run",
+    "Sample",
     "Sites",
+    "Slots",
     "Stored",
     "client",
+    "shown_labels",
     "stamp",
 ]
 

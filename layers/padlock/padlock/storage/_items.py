@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 
-from padlock.changes import MAX_SUBJECT, OpenFinding, State
+from padlock.changes import MAX_SUBJECT, State
 from padlock.findings import Finding, Report
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ CAPS = ((4000, 500), (800, 200), (MAX_SUBJECT, 50), (MAX_SUBJECT, 10))
 """Characters of one text and entries of one list that are kept; the next pair where an item is still too large.
 No text is cut shorter than a subject, which is part of a finding's key."""
 
+MAX_MINOR = 50
+"""Suspected findings that are kept, and findings that are over that keep their texts."""
 MAX_LABELS, MAX_LABEL = 50, 400
 """Findings that a list of them names, and characters of a name."""
 
@@ -51,13 +53,18 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def fitted(state: State, report: Report) -> tuple[list[Item], Item]:
-    """Return the state's findings and the report as they are stored, cut until both fit into one item.
+def fitted(state: State, report: Report) -> tuple[Item, Item]:
+    """Return the state and the report as they are stored, cut until both fit into one item.
 
     What was cut is marked: a text by `… (cut, N characters)`, lists by the report's map `cut` that has their lengths.
-    Every open finding keeps its key, severity and since; losing one would make the next run alert it anew.
+    Every open finding keeps its key, severity, since and what was told of it; losing one would alert it anew.
     """
-    findings: list[Item] = [msgspec.to_builtins(finding) for finding in state.findings]
+    stored: Item = msgspec.to_builtins(state)
+    pending, over = ([_cut(finding, MAX_SUBJECT) for finding in stored[name]] for name in ("pending", "over"))
+    # What an alert told of and is over must be told, however much it is; what is suspected is seen again.
+    over = over[:MAX_MINOR] + [_key_only(finding) for finding in over[MAX_MINOR:]]
+    stored |= {"pending": pending[:MAX_MINOR], "over": over}
+    findings: list[Item] = stored["findings"]
     # The state's findings stand beside the report: a second copy of their texts would be written with every run.
     whole: Item = msgspec.to_builtins(report) | {
         "findings": [finding.label[:MAX_LABEL] for finding in report.findings]
@@ -67,10 +74,11 @@ def fitted(state: State, report: Report) -> tuple[list[Item], Item]:
         kept += [_key_only(finding) for finding in findings[entries:]]
         shown = _cut_lists(whole, entries) | {"site": report.site}
         shown = _cut(shown, characters)
-        if _size(kept) + _size(shown) <= MAX_ITEM:
-            return kept, shown
+        if _size(stored | {"findings": kept}) + _size(shown) <= MAX_ITEM:
+            return stored | {"findings": kept}, shown
     keys = [_key_only(finding) for finding in findings]
-    return keys[: MAX_ITEM // max(map(_size, keys), default=1)], {
+    room = MAX_ITEM - _size(stored | {"findings": []})
+    return stored | {"findings": keys[: max(room, 0) // max(map(_size, keys), default=1)]}, {
         "status": report.status,
         "cut": {"findings": len(findings)},
     }
@@ -81,13 +89,13 @@ def shown_labels(findings: Sequence[Finding]) -> list[str]:
     return [finding.label[:MAX_LABEL] for finding in findings[:MAX_LABELS]]
 
 
-def open_findings(stored: Sequence[Item]) -> tuple[OpenFinding, ...]:
-    """Return the findings of a stored state."""
-    return tuple(msgspec.convert(list(stored), list[OpenFinding]))
+def state_of(item: Item) -> State:
+    """Return the state that a STATE item holds."""
+    return msgspec.convert({name: item[name] for name in State.__struct_fields__ if name in item}, State)
 
 
 def _key_only(finding: Item) -> Item:
-    kept = {name: finding[name] for name in ("code", "severity", "subject", "step", "since")}
+    kept = {name: finding[name] for name in ("code", "severity", "subject", "step", "since", "told", "bad", "good")}
     return dict.fromkeys(("observed", "expected", "impact", "remediation", "reference", "summary"), "") | kept
 
 

@@ -10,38 +10,50 @@ Tickets order runs without clocks: a run that started earlier never overwrites a
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from botocore.exceptions import ClientError
 
 from padlock import record
-from padlock.changes import Change, State
+from padlock.changes import State
 from padlock.findings import Finding, Report
 from padlock.storage._items import (
     Item,
     Marshalled,
     fitted,
     marshal,
-    open_findings,
-    shown_labels,
     stamp,
+    state_of,
     unmarshal,
 )
 from padlock.storage.outbox import Alert, alert_key, alert_number
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef, UpdateTypeDef
+    from mypy_boto3_dynamodb.type_defs import ConditionCheckTypeDef, TransactWriteItemTypeDef, UpdateTypeDef
 
 type Outcome = Literal["applied", "superseded", "duplicate", "conflict"]
 """`superseded`: a later run was applied first. `duplicate`: this run was applied before. `conflict`: the state was
 written meanwhile, or the table was busy; read it and try again."""
 
-DISPATCH = "#dispatch"
-"""The partition that remembers the last tick; no host is named like this."""
+UNDONE = "attribute_not_exists(sk) OR done <> :done"
+"""The condition of a run's row: no run is applied twice."""
+ATTEMPTS = 8
+"""How often an alert is written again where another one took its number."""
+
+
+TROUBLE = ("failing", "failing_since")
+CERTIFICATE = (
+    "certificate_group",
+    "certificate_expires",
+    "certificate_host",
+    "certificate_subject",
+    "certificate_issuer",
+)
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -65,6 +77,8 @@ class Stored(msgspec.Struct, frozen=True):
     seq: int = 0
     """Number of the last alert."""
     applied_ticket: int = 0
+    failing: str = ""
+    """The site's place in the list of those in trouble, `error` or `warning`; empty: it has none."""
     failing_since: str = ""
 
 
@@ -96,12 +110,12 @@ class Results:
         item = self._get(site, "STATE")
         if item is None:
             return Stored()
-        last = item.get("last_conclusive")
         return Stored(
-            State(open_findings(item.get("findings", ())), datetime.fromisoformat(last) if last else None),
+            state_of(item),
             item["version"],
             item["seq"],
             item["applied_ticket"],
+            item.get("failing", ""),
             item.get("failing_since", ""),
         )
 
@@ -120,22 +134,60 @@ class Results:
         cursor = self._get(site, "NOTIFY", "sent_seq") or {}
         return max([alert_number(row["sk"]) for row in rows] + [cursor.get("sent_seq", 0)])
 
-    def apply(self, stored: Stored, run: Run, state: State, report: Report, alert: Alert | None) -> Outcome:
-        """Write the run, the state that it led to and its alert, all or nothing."""
+    def apply(
+        self, stored: Stored, run: Run, state: State, report: Report, alert: Alert | None, *, digest: bool = True
+    ) -> Outcome:
+        """Write the run, the state that it led to and its alert, all or nothing.
+
+        `digest`: whether the weekly digest may name the site.
+        """
         if stored.applied_ticket >= run.ticket:
-            self._catch_up(run.site, stored.applied_ticket)
+            self.catch_up(run.site, stored.applied_ticket)
             return self.keep(run, report, "superseded")
-        row = _row(run, report, "applied", alert.change if alert else None)
+        row = _row(run, report, "applied", alert.changed if alert else None)
         writes: list[TransactWriteItemTypeDef] = [
-            {"Update": self._state_update(stored, run, state, report, alert)},
-            {"Put": self._put(row, "attribute_not_exists(sk) OR done <> :done", {":done": True})},
+            {"Update": self._state_update(stored, run, state, report, alert, digest=digest)},
+            {"Put": self._put(row, UNDONE, {":done": True})},
         ]
         if alert:
             writes.append({"Put": self._put(alert.item(), "attribute_not_exists(sk)")})
         # All that may differ between two attempts is in the token: DynamoDB refuses one that comes again with other
         # contents, and answers one that comes again after a lost answer as if it were the first.
-        attempt = f"{run.site}|{run.key}|{run.ticket}|{stored.version}|{alert.seq if alert else 0}"
-        token = hashlib.sha256(attempt.encode()).hexdigest()[:36]
+        return self._transact(writes, run.site, run.key, run.ticket, stored.version, alert.seq if alert else 0)
+
+    def announce(self, site: str, key: str, build: Callable[[int], Alert], expires: int) -> bool:
+        """Write an alert that no run made, such as a digest, once for each key `RUN#…`; False where that one exists.
+
+        `build` gets the alert's number. It is built again where another alert takes the number first, or the site's
+        state changes meanwhile.
+        """
+        for attempt in range(ATTEMPTS):
+            stored = self.load(site)
+            seq = max(stored.seq, self.last_alert(site)) + 1
+            alert = build(seq)
+            row = {
+                "site": site,
+                "sk": key,
+                "done": True,
+                "kind": alert.kind,
+                "summary": alert.subject,
+                "ttl": expires,
+            }
+            row |= {"checked_at": stamp(alert.created_at)}
+            writes: list[TransactWriteItemTypeDef] = [
+                {"Put": self._put(alert.item(), "attribute_not_exists(sk)")},
+                {"Put": self._put(row, UNDONE, {":done": True})},
+                {"ConditionCheck": self._unchanged(site, stored.version)},
+            ]
+            outcome = self._transact(writes, site, key, seq, stored.version)
+            if outcome != "conflict":
+                return outcome == "applied"
+            time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 — spreads writers, hides nothing
+        raise TimeoutError(f"{site}: other alerts took the next number {ATTEMPTS} times while {key} tried to")
+
+    def _transact(self, writes: "list[TransactWriteItemTypeDef]", *attempt: object) -> Outcome:
+        """Write all or nothing; `attempt` is what tells this attempt from every other."""
+        token = hashlib.sha256("|".join(map(str, attempt)).encode()).hexdigest()[:36]
         try:
             self._client.transact_write_items(TransactItems=writes, ClientRequestToken=token)
         except ClientError as error:
@@ -144,7 +196,7 @@ class Results:
 
     def keep(self, run: Run, report: Report, kind: Literal["superseded", "on demand"]) -> Outcome:
         """Write a run's row only: history that neither moves the state nor alerts."""
-        put = self._put(_row(run, report, kind), "attribute_not_exists(sk) OR done <> :done", {":done": True})
+        put = self._put(_row(run, report, kind), UNDONE, {":done": True})
         try:
             self._client.put_item(**put)
         except self._client.exceptions.ConditionalCheckFailedException:
@@ -167,47 +219,50 @@ class Results:
         """Yield each site's certificate that expires first, the next to expire first."""
         return self._query("certificate_group = :g", {":g": "all"}, IndexName="certificates")
 
-    def last_tick(self) -> tuple[datetime, datetime | None] | None:
-        """Return the last tick that was dispatched in full, and the one before it."""
-        item = self._get(DISPATCH, "TICK")
-        if item is None:
-            return None
-        since = item.get("since")
-        return datetime.fromisoformat(item["at"]), datetime.fromisoformat(since) if since else None
-
-    def save_tick(self, at: datetime, since: datetime | None) -> None:
-        """Remember a tick as dispatched in full; an older one than the one remembered is left out."""
-        item = {"site": DISPATCH, "sk": "TICK", "at": stamp(at), "since": stamp(since) if since else None}
-        put = self._put(item, "attribute_not_exists(sk) OR #at < :at", {":at": stamp(at)})
-        try:
-            self._client.put_item(**put, ExpressionAttributeNames={"#at": "at"})
-        except self._client.exceptions.ConditionalCheckFailedException:
-            return
-
     def _state_update(
-        self, stored: Stored, run: Run, state: State, report: Report, alert: Alert | None
+        self, stored: Stored, run: Run, state: State, report: Report, alert: Alert | None, *, digest: bool
     ) -> "UpdateTypeDef":
-        failing = state.status == "error"
         values = _state_attributes(state, report) | {
             "version": stored.version + 1,
             "seq": alert.seq if alert else stored.seq,
             "applied_ticket": run.ticket,
         }
-        if failing:
-            values |= {"failing": "error", "failing_since": stored.failing_since or stamp(report.checked_at)}
+        removed = dict.fromkeys(TROUBLE)
+        if state.status == "error" or (state.status == "warning" and digest):
+            since = stored.failing_since if stored.failing == state.status else ""
+            values |= {"failing": state.status, "failing_since": since or stamp(report.checked_at)}
+        if state.removed:
+            removed |= dict.fromkeys(CERTIFICATE)
+        if not digest:
+            values["digest"] = "off"
+        else:
+            removed["digest"] = None
+        removing = [name for name in removed if name not in values]
         setting = ", ".join(f"#{name} = :{name}" for name in values)
-        removing = "" if failing else " REMOVE #failing, #failing_since"
-        names = {f"#{name}": name for name in (*values, "failing", "failing_since")}
+        names = {f"#{name}": name for name in (*values, *removing)}
         return {
             "TableName": self.table,
             "Key": _key(run.site, "STATE"),
-            "UpdateExpression": f"SET {setting}{removing}",
+            "UpdateExpression": f"SET {setting}"
+            + (f" REMOVE {', '.join(f'#{name}' for name in removing)}" if removing else ""),
             "ConditionExpression": "attribute_not_exists(#version)"
             " OR (#version = :read AND #applied_ticket < :ticket)",
             "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": marshal({f":{name}": value for name, value in values.items()})
             | marshal({":read": stored.version, ":ticket": run.ticket}),
         }
+
+    def _unchanged(self, site: str, version: int) -> "ConditionCheckTypeDef":
+        check: ConditionCheckTypeDef = {
+            "TableName": self.table,
+            "Key": _key(site, "STATE"),
+            "ConditionExpression": "attribute_not_exists(#version)",
+            "ExpressionAttributeNames": {"#version": "version"},
+        }
+        if version:
+            check["ConditionExpression"] = "#version = :read"
+            check["ExpressionAttributeValues"] = marshal({":read": version})
+        return check
 
     def _put(self, item: Mapping[str, Any], condition: str, values: Mapping[str, Any] | None = None) -> Any:
         put = {"TableName": self.table, "Item": marshal(item), "ConditionExpression": condition}
@@ -228,7 +283,7 @@ class Results:
         for page in pages:
             yield from map(unmarshal, page["Items"])
 
-    def _catch_up(self, site: str, applied: int) -> None:
+    def catch_up(self, site: str, applied: int) -> None:
         """Move a counter of tickets that was lost behind the last applied one; else every run would be superseded."""
         try:
             self._client.update_item(
@@ -251,12 +306,11 @@ def _summary(findings: Sequence[Finding]) -> str:
 
 
 def _state_attributes(state: State, report: Report) -> Item:
-    findings, shown = fitted(state, report)
-    attributes: Item = {
-        "status": state.status,
-        "summary": "not seen yet" if state.status == "inconclusive" else _summary(state.findings),
+    kept, shown = fitted(state, report)
+    attributes: Item = kept | {
+        "status": "removed" if state.removed else state.status,
+        "summary": _state_summary(state),
         "open": state.counts,
-        "findings": findings,
         "report": shown,
         "checked_at": stamp(report.checked_at),
         "last_conclusive": stamp(state.last_conclusive) if state.last_conclusive else None,
@@ -274,8 +328,14 @@ def _state_attributes(state: State, report: Report) -> Item:
     return attributes
 
 
-def _row(run: Run, report: Report, kind: str, change: Change | None = None) -> Item:
-    opened = (*change.opened, *change.worsened) if change else ()
+def _state_summary(state: State) -> str:
+    if state.removed:
+        return "no longer declared"
+    return "not seen yet" if state.status == "inconclusive" else _summary(state.findings)
+
+
+def _row(run: Run, report: Report, kind: str, changed: Mapping[str, Sequence[str]] | None = None) -> Item:
+    changed = changed or {}
     return ({"record": record.pack(report)} if report.checklist else {}) | {
         "site": run.site,
         "sk": run.key,
@@ -286,8 +346,8 @@ def _row(run: Run, report: Report, kind: str, change: Change | None = None) -> I
         "status": report.status,
         "summary": _row_summary(report),
         "findings": [finding.code for finding in report.findings[:100]],
-        "opened": shown_labels(opened),
-        "resolved": shown_labels(change.resolved if change else ()),
+        "opened": [*changed.get("opened", ()), *changed.get("worsened", ())],
+        "resolved": list(changed.get("resolved", ())),
         "seconds": run.seconds,
         "ttl": run.expires,
     }

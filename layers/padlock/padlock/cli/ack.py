@@ -1,0 +1,275 @@
+"""`padlock ack`: what a site's owner knows of and does not want to hear of for a time, in the Sites table."""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from padlock.changes import STALE
+from padlock.cli.output import FAULT, HEALTHY, complain
+from padlock.cli.sites import spellings
+from padlock.cli.stack import described, on_table
+from padlock.render.escape import printable
+from padlock.rules import RULES
+from padlock.site import Acknowledgement, host_name, key_of
+from padlock.times import length, moment
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+ATTRIBUTE = "acknowledge"
+MOST = 50
+"""Acknowledgements that one declaration may hold."""
+LONGEST = "366d"
+EVERY = "*"
+"""In place of a code: all of them."""
+CODES = frozenset({*RULES, "site.invalid", STALE, EVERY})
+"""What an alert of a site can be about."""
+
+
+class Refused(ValueError):
+    """What was asked for cannot be done; the text says why and what to do."""
+
+
+class Told(msgspec.Struct):
+    """What one edit did; the last attempt's, where others edited meanwhile."""
+
+    replaced: Acknowledgement | None = None
+    expired: int = 0
+    cleared: tuple[Acknowledgement, ...] = ()
+
+
+def duration(text: str) -> timedelta:
+    """Read a length of time such as `3d`; ArgumentTypeError where it is none."""
+    try:
+        return timedelta(seconds=length(text, "1m", LONGEST))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def until(text: str) -> datetime:
+    """Read a time, UTC unless it names a zone, a date as its beginning; ArgumentTypeError where it is none."""
+    try:
+        return moment(text, ZoneInfo("UTC"))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def ack(options: argparse.Namespace) -> int:
+    """Acknowledge a finding of a site, list what is acknowledged, or take it back; return the exit status."""
+    now = datetime.now(UTC)
+    if options.code and (options.list or options.clear):
+        complain("--list and --clear stand without a code: `padlock ack SITE --clear CODE` takes one back")
+        return FAULT
+
+    def action(client: "DynamoDBClient", table: str) -> int:
+        from padlock.storage.edits import Contended  # noqa: PLC0415 — boto3 takes 300 ms
+
+        try:
+            if options.list:
+                return _list(client, table, options.site, now)
+            if options.clear:
+                return _clear(client, table, options, now)
+            return _add(client, table, options, _wanted(options, now), now)
+        except (Refused, Contended) as error:
+            complain(str(error))
+            return FAULT
+
+    return on_table(options, "SitesTableName", action)
+
+
+def _wanted(options: argparse.Namespace, now: datetime) -> Acknowledgement:
+    """Return the acknowledgement that the options ask for; Refused where it cannot be meant."""
+    if not options.code:
+        raise Refused(
+            f"name the code to acknowledge, as the alert has it: `padlock ack {options.site} certificate.expiring`"
+        )
+    if options.code not in CODES:
+        close = difflib.get_close_matches(options.code[:80], CODES, 1)
+        likely = f"did you mean {close[0]!r}?" if close else "docs/checks.md lists the codes"
+        raise Refused(f"no check has the code {options.code[:80]!r}; {likely}")
+    end = options.until or now + options.duration
+    if end <= now:
+        raise Refused(f"{_shown(end)} is over; name a time to come, or a length of time with --for")
+    # The shape is checked as whoever reads the declaration checks it: an acknowledgement never makes it a wrong one.
+    entry = {"code": options.code, "until": end.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    entry |= {"subject": _subject(options.subject)} if options.subject else {}
+    entry |= {"note": options.note} if options.note else {}
+    try:
+        return msgspec.convert(entry, Acknowledgement)
+    except msgspec.ValidationError:
+        raise Refused("a subject or a note may have 300 characters at most") from None
+
+
+def _add(
+    client: "DynamoDBClient", table: str, options: argparse.Namespace, wanted: Acknowledgement, now: datetime
+) -> int:
+    told = Told()
+
+    def edit(item: Mapping[str, Any]) -> list[Any]:
+        known = _entries(item)
+        kept = [entry for entry in known if not _is_over(entry, item, now)]
+        told.expired = len(known) - len(kept)
+        same = [entry for entry in kept if (entry.code, _subject(entry.subject)) == (wanted.code, wanted.subject)]
+        told.replaced = same[0] if same else None
+        kept = [entry for entry in kept if entry not in same] + [wanted]
+        if len(kept) > MOST:
+            raise Refused(f"{MOST} findings of {options.site} are acknowledged, which is the most; --list shows them")
+        return _stored(kept)
+
+    _edit(client, table, options, edit)
+    what = "every finding" if wanted.code == EVERY else wanted.code
+    of = f"{wanted.subject} ({options.site})" if wanted.subject else options.site
+    before = f", instead of until {_end(told.replaced)}" if told.replaced else ""
+    sys.stdout.write(
+        f"acknowledged {what} of {printable(of)} until {_end(wanted)}{before}: no alert tells of it before\n"
+    )
+    if told.expired:
+        sys.stdout.write(f"dropped {told.expired} that had expired\n")
+    return HEALTHY
+
+
+def _clear(client: "DynamoDBClient", table: str, options: argparse.Namespace, now: datetime) -> int:
+    told = Told()
+
+    def edit(item: Mapping[str, Any]) -> list[Any] | None:
+        known = _entries(item)
+        gone = [entry for entry in known if _is_meant(entry, options)]
+        told.cleared = tuple(gone)
+        rest = [entry for entry in known if entry not in gone and not _is_over(entry, item, now)]
+        return _stored(rest if gone else known) or None
+
+    _edit(client, table, options, edit, create=False)
+    for entry in told.cleared:
+        sys.stdout.write(f"cleared {_line(entry)}: alerts tell of it again\n")
+    if told.cleared:
+        return HEALTHY
+    subject = f" of {options.subject}" if options.subject else ""
+    what = "nothing" if options.clear == "all" else f"{options.clear}{subject} is not"
+    complain(f"{what} acknowledged at {options.site}; `padlock ack {options.site} --list` shows what is")
+    return HEALTHY if options.clear == "all" else FAULT
+
+
+def _list(client: "DynamoDBClient", table: str, site: str, now: datetime) -> int:
+    from padlock.storage import Sites  # noqa: PLC0415 — boto3 takes 300 ms
+
+    sites = Sites(client, table)
+    item = next((found for key in spellings(site) if (found := sites.get(key))), {})
+    known = _entries(item)
+    for entry in known:
+        over = "  (expired)" if _is_over(entry, item, now) else ""
+        sys.stdout.write(f"{_line(entry)}{over}\n")
+    if not known:
+        complain(f"nothing is acknowledged at {site}")
+    return HEALTHY
+
+
+def _edit(
+    client: "DynamoDBClient",
+    table: str,
+    options: argparse.Namespace,
+    edit: Callable[[Mapping[str, Any]], Any],
+    *,
+    create: bool = True,
+) -> None:
+    """Edit the acknowledgements of a site under the name that it is declared by; Refused where it is not declared.
+
+    A site that only the stack's parameter names has no item yet; it gets one, where something is to be kept in it.
+    """
+    from padlock.storage.edits import Absent, Edits  # noqa: PLC0415 — boto3 takes 300 ms
+
+    edits = Edits(client, table)
+    for key in spellings(options.site):
+        try:
+            return edits.change(key, ATTRIBUTE, edit)
+        except Absent:
+            continue
+    name = key_of(options.site)
+    if name in _of_parameter(options):
+        if create:
+            edits.change(name, ATTRIBUTE, edit, create=True)
+        return None
+    where = f"table {options.table}" if options.table else f"Sites table of stack {options.stack}"
+    raise Refused(
+        f"site {options.site!r} is not declared in the {where}; `padlock sites list` shows what is, and "
+        "`padlock sites add` declares a site"
+    )
+
+
+def _of_parameter(options: argparse.Namespace) -> set[str]:
+    """Return the sites that the stack's parameter names; none where a table is named that is of no stack."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415 — boto3 takes 300 ms
+
+    # Alerts name the table. CloudFormation has made its name of the stack's, which its outputs confirm.
+    made_of = options.table.rpartition("-SitesTable-")[0] or options.stack
+    try:
+        stack = described(made_of if options.table else options.stack)
+    except ClientError as error:
+        if options.table and error.response["Error"]["Code"] == "ValidationError":
+            return set()
+        raise
+    if options.table and stack.outputs.get("SitesTableName") != options.table:
+        return set()
+    return {key_of(name) for name in stack.parameters.get("Sites", "").split(",") if name.strip()}
+
+
+def _entries(item: Mapping[str, Any]) -> list[Acknowledgement]:
+    """Return what an item acknowledges; Refused where somebody wrote something else there."""
+    given = item.get(ATTRIBUTE) or []
+    try:
+        return msgspec.convert([given] if isinstance(given, Mapping) else given, list[Acknowledgement])
+    except msgspec.ValidationError as error:
+        raise Refused(
+            f"`{ATTRIBUTE}` of {item['name']} cannot be read: {error}; correct it with `padlock sites import`"
+        ) from error
+
+
+def _stored(entries: Iterable[Acknowledgement]) -> list[Any]:
+    built: list[Any] = msgspec.to_builtins(entries)
+    return built
+
+
+def _is_meant(entry: Acknowledgement, options: argparse.Namespace) -> bool:
+    """Return whether an acknowledgement is one that --clear names."""
+    wanted = options.clear in ("all", entry.code)
+    return wanted and (not options.subject or _subject(entry.subject) == _subject(options.subject))
+
+
+def _is_over(entry: Acknowledgement, item: Mapping[str, Any], now: datetime) -> bool:
+    """Return whether an acknowledgement has expired; one whose time cannot be read has not."""
+    try:
+        return moment(entry.until, ZoneInfo(str(item.get("timezone", "UTC")))) <= now
+    except (ValueError, ZoneInfoNotFoundError, OSError):
+        return False
+
+
+def _subject(text: str) -> str:
+    """Return a subject as findings name it: a host in its normal form, anything else as it is."""
+    try:
+        return host_name(text)
+    except ValueError:
+        return text
+
+
+def _line(entry: Acknowledgement) -> str:
+    subject = f" of {entry.subject}" if entry.subject else ""
+    note = f"  {entry.note}" if entry.note else ""
+    return printable(f"{entry.code}{subject}  until {_end(entry)}{note}")
+
+
+def _end(entry: Acknowledgement) -> str:
+    """Return an acknowledgement's end as it is written, one of ours in the form of all texts."""
+    try:
+        written = datetime.fromisoformat(entry.until)
+    except ValueError:
+        return printable(entry.until, 40)
+    return _shown(written.astimezone(UTC)) if written.tzinfo else printable(entry.until, 40)
+
+
+def _shown(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

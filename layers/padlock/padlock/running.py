@@ -1,0 +1,265 @@
+"""Queued runs: a site is looked at, twice where it must be, and what that leads to is stored with its alert."""
+
+import asyncio
+import hashlib
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from padlock.changes import Change, Policy, State, close, fold
+from padlock.checking import GRACE, Checked, Task, blind, site_of
+from padlock.findings import CHECKER, Report, Status
+from padlock.message import Further, compose
+from padlock.network.vantage import Vantage
+from padlock.outage import Watch, newly_out_of_reach, out_of_reach, place_of, report_of, window_of, worst_of
+from padlock.silence import policy_of
+from padlock.site import InvalidSite
+from padlock.storage import Alert, Outcome, Results, Run, Slots, Stored, shown_labels, stamp
+
+type Look = Callable[[Task, datetime], Awaitable[Checked]]
+"""Looks at what a task declares, now."""
+
+ATTEMPTS = 8
+"""How often a run is written again where another run of the same site came in between."""
+PAUSE = 5.0
+"""Seconds between two looks of one run, in which a short disturbance may pass."""
+SECOND_LOOK = PAUSE + Vantage().deadline + GRACE + 15
+"""Seconds that a second look and storing what it saw may take."""
+SAMPLE_SECONDS = 2 * 86400
+"""For which a minute's sample is kept."""
+OUTAGE = "the checker itself could not reach most of what it looks at, so that this site is not to blame"
+
+log = logging.getLogger(__name__)
+
+
+class Ran(msgspec.Struct, frozen=True):
+    """What became of a queued run."""
+
+    outcome: Outcome
+    status: Status | None
+    """The last look's; None where there was none."""
+
+
+class Runner:
+    """Runs the tasks of one queue."""
+
+    def __init__(
+        self,
+        results: Results,
+        watch: Watch,
+        look: Look,
+        further: Further,
+        retention: int,
+        *,
+        declared: Callable[[str], bool],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        pause: float = PAUSE,
+    ) -> None:
+        """Take how to look, what a message points at, the seconds for which history is kept, and what is declared."""
+        self._results = results
+        self._watch = watch
+        self._look = look
+        self._further = further
+        self._retention = retention
+        self._declared = declared
+        self._clock = clock
+        self._pause = pause
+
+    async def run(self, task: Task, until: float) -> Ran:
+        """Check a queued site and store the result; a run that is already stored is not made again.
+
+        `until` is the time of the monotonic clock at which the function is ended.
+        """
+        if task.removed:
+            return await asyncio.to_thread(self._close, task)
+        key = f"RUN#{stamp(task.slot)}"
+        if await asyncio.to_thread(self._results.is_done, task.name, key):
+            return Ran("duplicate", None)
+        ticket = await asyncio.to_thread(self._results.start_run, task.name)
+        stored = await asyncio.to_thread(self._results.load, task.name)
+        if await asyncio.to_thread(_is_gone, stored.state, task.spelled, self._declared):
+            return Ran("superseded", None)  # sent before its site was removed
+        started = time.monotonic()
+        looks, policy = await self._looks(task, stored.state, until)
+        run = Run(task.name, key, ticket, round(time.monotonic() - started, 3), self._expires())
+        outcome = await asyncio.to_thread(
+            save, self._results, run, looks, policy, self._further, stored, lambda _: self._declared(task.spelled)
+        )
+        log.info("%s: %s, %s in %.1f s", task.name, looks[-1].status, outcome, run.seconds)
+        return Ran(outcome, looks[-1].status)
+
+    async def abandon(self, task: Task, reason: str) -> Ran:
+        """Store that a site could not be looked at, and why, without another look."""
+        return await asyncio.to_thread(self._abandon, task, reason)
+
+    async def _looks(self, task: Task, state: State, until: float) -> tuple[list[Report], Policy]:
+        """Return one look at a site, or two where the first alone cannot be trusted, and how its owner is told."""
+        now = self._clock()
+        site = site_of(task)
+        policy = Policy() if isinstance(site, InvalidSite) else policy_of(site, now)
+        first = await self._see(task, state, now)
+        looks = [first]
+        if fold(state, looks, policy)[0].unsettled and time.monotonic() + self._pause + SECOND_LOOK - PAUSE < until:
+            await asyncio.sleep(self._pause)
+            looks.append(await self._see(task, state, self._clock()))
+        # One that was out of reach before tells nothing of the checker, which may see more of it than is so.
+        if out_of_reach(looks[-1]) and await asyncio.to_thread(self._outage, state):
+            policy = msgspec.structs.replace(policy, outage=True)
+            looks = [blind(task.name, looks[-1].checked_at, OUTAGE, site)]
+        return looks, policy
+
+    async def _see(self, task: Task, state: State, now: datetime) -> Report:
+        checked = await self._look(task, now)
+        failing = newly_out_of_reach(state, checked.report)
+        if failing is not None:
+            self._watch.saw(self._clock(), place_of(checked.evidence, task.name), failing=failing)
+        return checked.report
+
+    def _outage(self, state: State) -> bool:
+        """Return whether the checker is to blame, by what all runs have seen lately.
+
+        A suspicion holds a site back for one run: an outage that goes on is known as one by the next.
+        """
+        outage = self._watch.outage(self._clock(), int(time.time()) + SAMPLE_SECONDS)
+        if outage == "suspected" and state.blind:
+            return self._results.load(CHECKER).state.status == "error"
+        return outage != "none"
+
+    def _abandon(self, task: Task, reason: str) -> Ran:
+        key = f"RUN#{stamp(task.slot)}"
+        if self._results.is_done(task.name, key):
+            return Ran("duplicate", None)
+        if _is_gone(self._results.load(task.name).state, task.spelled, self._declared):
+            return Ran("superseded", None)
+        now = self._clock()
+        site = site_of(task)
+        policy = Policy() if isinstance(site, InvalidSite) else policy_of(site, now)
+        run = Run(task.name, key, self._results.start_run(task.name), 0.0, self._expires())
+        unseen = blind(task.name, now, reason, site)
+        declared = self._declared(task.spelled)
+        outcome = save(self._results, run, [unseen], policy, self._further, declared=lambda _: declared)
+        return Ran(outcome, "inconclusive")
+
+    def _close(self, task: Task) -> Ran:
+        """Close the state of a site that is no longer declared, with one alert that says so."""
+        if self._declared(task.spelled):
+            return Ran("superseded", None)
+        key, now = f"RUN#{stamp(task.slot)}#removed", self._clock()
+        for attempt in range(ATTEMPTS):
+            stored = self._results.load(task.name)
+            known = (self._results.state(task.name) or {}).get("report", {})
+            state, change = close(stored.state, task.name, now, known.get("labels", {}), known.get("timezone", "UTC"))
+            if stored.state.removed:
+                return Ran("duplicate", None)
+            # Where no run was stored yet there is nothing to tell; but one that looks now must meet a newer state.
+            # A ticket from before another run's would leave the site open for good: nothing closes it later.
+            ticket = self._results.start_run(task.name)
+            if ticket <= stored.applied_ticket:
+                self._results.catch_up(task.name, stored.applied_ticket)
+                continue
+            run = Run(task.name, key, ticket, 0.0, self._expires())
+            report = blind(task.name, now, "the site is no longer declared")
+            outcome = _apply(self._results, stored, run, state, report, change, self._further, digest=True)
+            if outcome != "conflict":
+                return Ran(outcome, None)
+            _wait(attempt)
+        raise TimeoutError(f"{task.name}: other runs wrote its state {ATTEMPTS} times while it was closed")
+
+    def _expires(self) -> int:
+        """Return when a run's row goes, in epoch seconds."""
+        return int(time.time()) + self._retention
+
+
+def save(
+    results: Results,
+    run: Run,
+    looks: Sequence[Report],
+    policy: Policy,
+    further: Further,
+    stored: Stored | None = None,
+    declared: Callable[[str], bool] = lambda _: True,
+) -> Outcome:
+    """Store a run with the state that it leads to and the alert of its change, recomputed while others write too.
+
+    A site that was removed while the run looked stays removed, as far as `declared` says so.
+    """
+    for attempt in range(ATTEMPTS):
+        stored = stored or results.load(run.site)
+        if _is_gone(stored.state, run.site, declared):
+            return results.keep(run, looks[-1], "superseded")
+        state, change = fold(stored.state, looks, policy)
+        outcome = _apply(results, stored, run, state, looks[-1], change, further, digest=policy.digest)
+        if outcome != "conflict":
+            return outcome
+        stored = None
+        _wait(attempt)
+    raise TimeoutError(f"{run.site}: other runs wrote its state {ATTEMPTS} times while {run.key} tried to")
+
+
+def judge_checker(results: Results, slots: Slots, slot: str, now: datetime, further: Further, expires: int) -> None:
+    """Tell of an outage of the checker itself, and of its end, by what runs could reach in a slot and until now."""
+    sample = worst_of(slots.windows(window_of(datetime.fromisoformat(slot)), stamp(now)))
+    if not sample.seen:
+        return
+    report = report_of(sample, now)
+    state = results.load(CHECKER).state
+    if not (report.findings or state.findings or state.flapping_since):
+        return
+    policy = Policy(failures=1, successes=1)
+    save(results, Run(CHECKER, f"RUN#{slot}", results.start_run(CHECKER), 0.0, expires), [report], policy, further)
+
+
+def _apply(
+    results: Results,
+    stored: Stored,
+    run: Run,
+    state: State,
+    report: Report,
+    change: Change | None,
+    further: Further,
+    *,
+    digest: bool,
+) -> Outcome:
+    seq = max(stored.seq, results.last_alert(run.site)) + 1 if change else 0
+    alert = _alert(change, run, seq, further) if change else None
+    return results.apply(stored, run, state, report, alert, digest=digest)
+
+
+def _alert(change: Change, run: Run, seq: int, further: Further) -> Alert:
+    """Return the record of a change; the same run writes the same record, so that a repeated write is no other.
+
+    In a table that was restored tickets and numbers come again, but not the time of a look.
+    """
+    minted = f"{run.site}|{run.key}|{run.ticket}|{seq}|{change.checked_at.timestamp()}"
+    alert_id = hashlib.sha256(minted.encode()).hexdigest()[:32]
+    text = compose(change, alert_id, seq, further)
+    return Alert(
+        site=change.site,
+        seq=seq,
+        alert_id=alert_id,
+        created_at=change.checked_at,
+        kind=change.kind,
+        before=change.before,
+        after=change.after,
+        labels=change.labels,
+        subject=text.subject,
+        body=text.body,
+        data=text.data,
+        chat=text.chat,
+        event=text.event,
+        severity=text.severity,
+        changed={name: shown_labels(getattr(change, name)) for name in ("opened", "worsened", "eased", "resolved")},
+    )
+
+
+def _is_gone(state: State, site: str, declared: Callable[[str], bool]) -> bool:
+    """Return whether a run would be the first one of a site that is not declared: its message is an old one."""
+    return state.first_run is None and not declared(site)
+
+
+def _wait(attempt: int) -> None:
+    time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 — spreads writers, hides nothing

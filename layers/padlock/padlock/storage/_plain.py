@@ -1,0 +1,44 @@
+"""DynamoDB's form of a value → Python's own, as fast as a scan of many thousand items wants it.
+
+boto3's TypeDeserializer makes a Decimal of each number and looks up a method by name for each value.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+
+def plain_item(item: Any) -> dict[str, Any]:
+    """Return an item as plain values: numbers as int or float, sets as lists in no order, binary as bytes."""
+    return {name: value["S"] if len(value) == 1 and "S" in value else plain(value) for name, value in item.items()}
+
+
+def plain(value: dict[str, Any]) -> Any:
+    """Return one value; ValueError where DynamoDB has no such type."""
+    ((kind, held),) = value.items()
+    match kind:
+        case "S" | "BOOL":
+            return held
+        case "N":
+            return number(held)
+        case "M":
+            return plain_item(held)
+        case "L":
+            return [plain(entry) for entry in held]
+        case "NULL":
+            return None
+        case "B":
+            return bytes(held)
+        case "SS" | "BS":
+            return list(held)
+        case "NS":
+            return [number(entry) for entry in held]
+    raise ValueError(f"{kind!r} is no type of DynamoDB's")
+
+
+def number(text: str) -> int | float:
+    """Return a number of up to 38 digits, an int where it is integral."""
+    try:
+        return int(text)
+    except ValueError:
+        value = Decimal(text)
+        return int(value) if value == value.to_integral_value() else float(value)
