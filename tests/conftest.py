@@ -75,11 +75,3 @@ def pump(aws: EmbeddedAws, shop: LoopbackSite) -> Pump:
             "SECOND_LOOK_PAUSE": "0",
         },
     )
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `--dist loadgroup` one process has the lab of sites, which takes long to start; another, the rest."""
-    for item in items:
-        sites = {"lab", "conformance"} & set(item.path.parts)
-        item.add_marker(pytest.mark.xdist_group("sites" if sites else "hosts"))

@@ -305,3 +305,21 @@ def test_a_change_carries_labels_and_the_zone() -> None:
     """What the site declares for routing and reading goes with every change."""
     change = Watched().told(msgspec.structs.replace(report(EXPIRED), labels={"team": "web"}, timezone="Asia/Tokyo"))
     assert (change.labels, change.timezone) == ({"team": "web"}, "Asia/Tokyo")
+
+
+@pytest.mark.parametrize(
+    ("subject", "named", "covered"),
+    [
+        ("a.example at 192.0.2.1", "a.example", True),
+        ("a.example at 192.0.2.1", "192.0.2.1", True),
+        ("a.example at 192.0.2.1", "a.example at 192.0.2.1", True),
+        ("a.example at 192.0.2.1", "192.0.2.10", False),
+        ("https://a.example/x", "a.example", True),
+        ("a.example on web-1", "web-1", True),
+        ("www.a.example", "a.example", False),
+    ],
+)
+def test_subject_of_a_silence(subject: str, named: str, covered: bool) -> None:
+    """A host, an address, a machine or a URL alone names every finding about it."""
+    silence = Silence("app.error", NOW + timedelta(hours=1), named)
+    assert silence.covers(finding("app.error", subject), NOW) is covered

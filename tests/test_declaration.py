@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from padlock.declaration import read_declaration, read_declarations
+from padlock.declaration import read_declaration, read_declarations, readable
 from padlock.site import InvalidSite
 
 from local.demo.authority import Authority
@@ -59,3 +59,19 @@ def test_one_wrong_entry_never_stops_the_others() -> None:
     sites, errors = read_declarations(["a.example", {"name": "b.example", "disable": ["x"]}, "c.example"])
     assert [site.name for site in sites] == ["a.example", "c.example"]
     assert [str(error).partition(":")[0] for error in errors] == ["entry 2"]
+
+
+def test_what_a_wrong_declaration_says_of_telling() -> None:
+    """A typo elsewhere takes neither windows nor acknowledgements away; what is wrong itself is left out."""
+    declaration = {
+        "name": "not a host",
+        "helth": "/",
+        "timezone": "Europe/Berlin",
+        "reminder": "soon",
+        "acknowledge": {"code": "certificate.expired", "until": "2999-01-01"},
+        "labels": {"team": "shop"},
+    }
+    site = readable(declaration)
+    assert (site.timezone, site.reminder, site.labels) == ("Europe/Berlin", "1d", {"team": "shop"})
+    assert [entry.code for entry in site.acknowledge] == ["certificate.expired"]
+    assert readable("bare.example/") == readable({})

@@ -5,6 +5,7 @@ moto takes every subject and any size, so that the limits are held at our own ed
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -306,3 +307,17 @@ def test_subscriptions_that_cannot_be_read(caplog: pytest.LogCaptureFixture) -> 
     sns: Any = Subscribed({"mail": ["PendingConfirmation"]})
     assert unconfirmed(sns, Topics("mail", "gone")) is None
     assert "subscriptions cannot be read" in caplog.text
+
+
+@pytest.mark.parametrize(("minutes", "mails"), [(20, 2), (5, 1)])
+def test_chat_that_is_gone_keeps_mails_back_for_a_quarter_of_an_hour(
+    aws: EmbeddedAws, minutes: int, mails: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where a person must heal a channel, the site's later mails do not wait for it for good."""
+    began = datetime.now(UTC) - timedelta(minutes=minutes)
+    write(aws, alert(1, created_at=began), alert(2, created_at=began))
+    topics = Topics(aws.physical["AlertTopic"], aws.physical["ChatTopic"] + "-gone")
+    outbox = Outbox(aws.client("dynamodb"), aws.physical["ResultsTable"])
+    swept = Notifier(outbox, aws.client("sns"), aws.client("events"), topics).sweep()
+    assert (len(aws.mails()), len(swept.failed)) == (mails, 2 - mails)
+    assert ("the chat of alert" in caplog.text) is (mails == 2)

@@ -20,6 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from padlock import running, schedule
 from padlock.changes import Policy
 from padlock.checking import Checked, Task, read_task, save_on_demand, site_of
+from padlock.declaration import readable
 from padlock.findings import CHECKER, Report
 from padlock.message import Further, compose_test
 from padlock.notify import Notifier, Topics, Undelivered
@@ -368,7 +369,8 @@ class World:
     async def _look(self, task: Task, now: datetime) -> Checked:
         truth = self.truths[task.name]
         site = site_of(task)
-        if isinstance(site, Site) and site.thresholds.failures == 1:
+        told = site if isinstance(site, Site) else readable(task.declaration)
+        if told.thresholds.failures == 1:
             truth.blips = 0  # its owner wants to hear of what one look sees
         if self.unreached:
             self.sample(now)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from padlock.assess import assess
-from padlock.declaration import read_declaration
+from padlock.declaration import read_declaration, readable
 from padlock.evidence import Evidence, Host
 from padlock.findings import Finding, NotAssessed, Report, Severity
 from padlock.network.vantage import Vantage
@@ -149,7 +149,7 @@ def invalid(declaration: Declaration, error: str, now: datetime) -> Report:
         step=None,
         summary="wrong declaration",
     )
-    unseen = blind(name, now, "the site's declaration is wrong")
+    unseen = blind(name, now, "the site's declaration is wrong", readable(declaration))
     return msgspec.structs.replace(unseen, status="error", findings=(finding,))
 
 

@@ -12,6 +12,8 @@ from typing import Any
 from padlock.rules import RULES
 from padlock.site import InvalidSite, Site, parse, parse_all
 
+TELLING = ("timezone", "labels", "interval", "thresholds", "reminder", "digest", "maintenance", "acknowledge")
+"""Keys that say how a site's owner is told."""
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?(?:-----END CERTIFICATE-----|\Z)", re.DOTALL)
 
 _OF_NO_RULE = ("site.invalid", "site.stale")
@@ -29,6 +31,22 @@ def read_declaration(declaration: str | Mapping[str, Any]) -> Site:
 def read_declarations(declarations: Sequence[Any]) -> tuple[list[Site], list[InvalidSite]]:
     """Read a list of declarations: the sites that can be used, and one error for each that cannot."""
     return parse_all(declarations, read_declaration)
+
+
+def readable(declaration: Any) -> Site:
+    """Return what a wrong declaration still says of how its owner is told, each key that can be read by itself.
+
+    Its name is none that is checked.
+    """
+    kept: dict[str, Any] = {"name": "wrong.example"}
+    for key in TELLING:
+        if isinstance(declaration, Mapping) and key in declaration:
+            try:
+                parse(kept | {key: declaration[key]})
+            except InvalidSite:
+                continue
+            kept[key] = declaration[key]
+    return parse(kept)
 
 
 def _unknown_codes(site: Site) -> Iterator[str]:

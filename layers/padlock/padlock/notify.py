@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Held", "Late", "Notifier", "Sweep", "Topics", "Undelivered", "client", "events", "unconfirmed"]
 
+PATIENCE = 900
+"""Seconds for which an alert waits for a chat or an event bus that is gone; the site's next mails wait behind it."""
+LASTING = ("NotFound", "AuthorizationError", "AccessDenied", "KMS")
+"""Parts of the codes of such refusals."""
 LEASE_SECONDS = 90
 """From the last publish that was begun on; whoever is ended in it leaves the site to the others after this long."""
 PUBLISH_SECONDS = 25
@@ -152,6 +156,10 @@ class Notifier:
             try:
                 self._channels.send(number, record)
             except (Refused, NotTaken, ClientError, BotoCoreError) as error:
+                if number and _age(record) > PATIENCE and _is_lasting(error):
+                    site, alert, channel = record["site"], record["alert_id"], CHANNELS[number]
+                    log.error("%s: the %s of alert %s is given up: %s", site, channel, alert, error)  # noqa: TRY400
+                    continue
                 told = f"{record['site']}: alert {record['alert_id']} stays pending, its {CHANNELS[number]} failed"
                 raise Undelivered(f"{told}: {error}") from error
             if number != left[-1]:
@@ -181,6 +189,12 @@ class Notifier:
             self._outbox.release(lease)
         except (ClientError, BotoCoreError) as error:
             log.warning("the lease of %s is not given back: %s", lease.site, error)
+
+
+def _is_lasting(error: Exception) -> bool:
+    """Return whether it takes a person to heal a channel: it is gone, or we may not use it."""
+    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+    return isinstance(error, Refused) or any(word in code for word in LASTING)
 
 
 def _age(row: Item) -> float:

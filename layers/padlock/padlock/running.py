@@ -12,12 +12,13 @@ import msgspec
 
 from padlock.changes import Change, Policy, State, close, fold
 from padlock.checking import GRACE, Checked, Task, blind, site_of
+from padlock.declaration import readable
 from padlock.findings import CHECKER, Report, Status
 from padlock.message import Further, compose
 from padlock.network.vantage import Vantage
 from padlock.outage import Watch, newly_out_of_reach, out_of_reach, place_of, report_of, window_of, worst_of
 from padlock.silence import policy_of
-from padlock.site import InvalidSite
+from padlock.site import InvalidSite, Site
 from padlock.storage import Alert, Outcome, Results, Run, Slots, Stored, shown_labels, stamp
 
 type Look = Callable[[Task, datetime], Awaitable[Checked]]
@@ -99,8 +100,8 @@ class Runner:
     async def _looks(self, task: Task, state: State, until: float) -> tuple[list[Report], Policy]:
         """Return one look at a site, or two where the first alone cannot be trusted, and how its owner is told."""
         now = self._clock()
-        site = site_of(task)
-        policy = Policy() if isinstance(site, InvalidSite) else policy_of(site, now)
+        site = _told_as(task)
+        policy = policy_of(site, now)
         first = await self._see(task, state, now)
         looks = [first]
         if fold(state, looks, policy)[0].unsettled and time.monotonic() + self._pause + SECOND_LOOK - PAUSE < until:
@@ -136,8 +137,8 @@ class Runner:
         if _is_gone(self._results.load(task.name).state, task.spelled, self._declared):
             return Ran("superseded", None)
         now = self._clock()
-        site = site_of(task)
-        policy = Policy() if isinstance(site, InvalidSite) else policy_of(site, now)
+        site = _told_as(task)
+        policy = policy_of(site, now)
         run = Run(task.name, key, self._results.start_run(task.name), 0.0, self._expires())
         unseen = blind(task.name, now, reason, site)
         declared = self._declared(task.spelled)
@@ -254,6 +255,12 @@ def _alert(change: Change, run: Run, seq: int, further: Further) -> Alert:
         severity=text.severity,
         changed={name: shown_labels(getattr(change, name)) for name in ("opened", "worsened", "eased", "resolved")},
     )
+
+
+def _told_as(task: Task) -> Site:
+    """Return the site by which its owner is told: of a wrong declaration, what can be read of it."""
+    site = site_of(task)
+    return readable(task.declaration) if isinstance(site, InvalidSite) else site
 
 
 def _is_gone(state: State, site: str, declared: Callable[[str], bool]) -> bool:

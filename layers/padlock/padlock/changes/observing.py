@@ -38,7 +38,11 @@ def observed(state: State, look: Report, policy: Policy) -> State:
         for key, finding in left.items()
         if key[0] != STALE and (finding.good < policy.successes or finding is known[key])
     }
-    closed = [finding for key, finding in left.items() if key not in stays and finding.told]
+    closed = [
+        msgspec.structs.replace(finding, ended=look.checked_at)
+        for key, finding in left.items()
+        if key not in stays and finding.told
+    ]
     hidden = [
         finding for key, finding in suspected.items() if key not in found and _hidden(finding, look.not_assessed)
     ]
@@ -139,7 +143,7 @@ def blinded(state: State, looks: Sequence[Report], policy: Policy) -> State:
         reference="README, what watches Padlock",
         step=None,
         summary="no conclusive result",
-        since=last.checked_at,
+        since=since,
     )
     return msgspec.structs.replace(state, findings=_worst_first([*state.findings, stale]))
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from padlock.findings import Cause, Finding, Severity, Status
+from padlock.findings import Cause, Finding, Severity, Status, host_of
 
 type SiteStatus = Literal["unknown", "ok", "notice", "warning", "error", "removed"]
 """The worst of a site's open findings; `unknown`: it was never seen; `removed`: it is no longer declared."""
@@ -26,6 +26,8 @@ class OpenFinding(Finding, frozen=True, kw_only=True):
     """Looks in a row that saw it, counted while it is suspected."""
     good: int = 0
     """Looks in a row that did not see it."""
+    ended: datetime | None = None
+    """UTC; the look that closed it, which may be long before somebody is told."""
 
 
 class State(msgspec.Struct, frozen=True):
@@ -85,12 +87,14 @@ class Silence(msgspec.Struct, frozen=True):
     """`*`: every code."""
     until: datetime
     subject: str = ""
-    """Empty: every subject."""
+    """A host, an address, a machine or a URL; empty: every subject."""
     note: str = ""
 
     def covers(self, finding: Finding, now: datetime) -> bool:
         """Return whether the finding is silenced now."""
-        return now < self.until and self.code in (finding.code, "*") and self.subject in (finding.subject, "")
+        host, _, place = finding.subject.partition(" at ")
+        named = {"", finding.subject, host_of(finding.subject), host, place, finding.subject.partition(" on ")[2]}
+        return now < self.until and self.code in (finding.code, "*") and self.subject in named
 
 
 class Policy(msgspec.Struct, frozen=True):

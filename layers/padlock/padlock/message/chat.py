@@ -161,7 +161,7 @@ def _sections(change: Change) -> Iterable[str]:
     yield from _section("New for that reason", following, _observed)
     yield from _section("Still open", change.still_open, lambda f: f"for {lasted(now - f.since)}")
     yield from _section("No longer an error", change.eased, _observed)
-    yield from _section("Over", change.resolved, lambda f: f"after {lasted(now - f.since)}")
+    yield from _section("Over", change.resolved, lambda f: f"after {lasted((f.ended or now) - f.since)}")
     yield from _section("Acknowledged", change.acknowledged, lambda f: _until(change, f))
     if minor := minor_of(change.minor):
         yield f"Not urgent: {minor}."

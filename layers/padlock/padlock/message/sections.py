@@ -103,7 +103,9 @@ def ended(now: datetime) -> Layout:
     def layout(finding: OpenFinding, subjects: Sequence[str], characters: int) -> Iterable[str]:
         yield from _headline(finding, subjects, characters)
         code = printable(finding.code, 80)
-        known = f"({code}; over after {lasted(now - finding.since)}, since {stated(finding.since)})"
+        known = (
+            f"({code}; over after {lasted((finding.ended or now) - finding.since)}, since {stated(finding.since)})"
+        )
         yield from wrapped(known, "  ")
         yield from _labelled("Was", finding.observed, characters)
 

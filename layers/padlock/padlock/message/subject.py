@@ -63,7 +63,8 @@ def _difference(change: Change, characters: int) -> str:
         return ", ".join(left)
     if left:
         return ", ".join([f"resolved: {named(over, characters)}", *left])
-    since = lasted(change.checked_at - min(finding.since for finding in over))
+    end = max(finding.ended or change.checked_at for finding in over)
+    since = lasted(end - min(finding.since for finding in over))
     if {finding.code for finding in over} == {STALE}:
         return f"checked again after {since}"
     return f"no longer an error after {since}" if change.eased else f"resolved after {since}"

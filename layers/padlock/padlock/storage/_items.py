@@ -95,7 +95,10 @@ def state_of(item: Item) -> State:
 
 
 def _key_only(finding: Item) -> Item:
-    kept = {name: finding[name] for name in ("code", "severity", "subject", "step", "since", "told", "bad", "good")}
+    kept = {
+        name: finding[name]
+        for name in ("code", "severity", "subject", "step", "since", "told", "bad", "good", "ended")
+    }
     return dict.fromkeys(("observed", "expected", "impact", "remediation", "reference", "summary"), "") | kept
 
 
