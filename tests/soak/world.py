@@ -113,6 +113,8 @@ class World:
         self.stranded: set[str] = set()
         """Sites that were removed before a copy was put back that has them: nothing says again that they are gone."""
         self._seen: dict[int, Seen] = {}
+        self.skipped: dict[str, set[int]] = {}
+        """Site → numbers before which others are missing, for they were given in a table that was restored."""
         self._looks: list[Report] = []
         self._sampled: set[tuple[str, bool]] = set()
         self._copies: list[Any] = []
@@ -264,6 +266,10 @@ class World:
         kept, _ = self._copies[which % len(self._copies)]
         self.amazon.restore(kept, (site, "STATE"))
         item = self.amazon.item(site, "STATE")
+        numbers = [record["seq"] for record in self.amazon.items(site, "ALERT#")]
+        if item and item["seq"] > max(numbers, default=0):
+            # The copy is of a table that a restore has undone: the numbers that it gave are not given again.
+            self.skipped.setdefault(site, set()).add(item["seq"] + 1)
         self.ledger.put_back(site, state_of(item) if item else None)
         self.stranded |= {site} - self.declared.keys()
         return True
