@@ -87,3 +87,15 @@ def test_a_502_needs_two_looks_and_an_expired_certificate_one() -> None:
     change = site.told(judged)
     assert "certificate.expired" in codes(change.opened)
     assert "app.bad_gateway" in site.pending
+
+
+def test_one_5xx_of_port_80_alarms_nobody() -> None:
+    """HTTP that answers 503 once, while HTTPS is well, is told only where the second look sees it too."""
+    well = builder.healthy()
+    busy = builder.with_exchange(well, "http://example.com/", status=503, headers=())
+    assert "redirect.missing" in codes(builder.report(busy).findings)
+    site = Watched()
+    site.run(builder.report(well))
+    assert site.run(builder.report(busy), builder.report(well)) is None
+    change = site.told(builder.report(busy), builder.report(busy))
+    assert "redirect.missing" in codes(change.opened)

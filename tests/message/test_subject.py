@@ -43,6 +43,7 @@ MILD = finding("certificate.expired", severity="warning")
         ([report(MILD), report(EXPIRED)], "certificate expired"),
         ([report(EXPIRED), report(MILD, at=LATER)], "no longer an error after 2 h 5 min"),
         ([report(finding(STALE)), report(at=LATER)], "checked again after 2 h 5 min"),
+        ([report(EXPIRED, finding(STALE)), report(EXPIRED, at=LATER)], "checked again, 1 still open"),
     ],
 )
 def test_subject_says_what_happened(reports: list[Report], subject: str) -> None:

@@ -17,15 +17,13 @@ import random
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import Any
 from unittest.mock import patch
 
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
+from botocore.exceptions import BotoCoreError, ClientError
 from padlock import running, schedule, site
 from padlock.checking import Checked, Task, read_task
 from padlock.findings import CHECKER, Report
@@ -37,7 +35,8 @@ from padlock.storage.ticks import Ticks
 
 from local.aws import translated
 from tests.soak.clock import START, Clock, installed
-from tests.soak.faults import Crash, throttled
+from tests.soak.faults import Crash
+from tests.soak.fleet_services import Events, Shaky, Sns, Told, inline_threads
 from tests.soak.memory import Dynamo, Queue
 from tests.soak.truth import UNREACHED, found
 
@@ -52,8 +51,8 @@ INTERVALS = (300, 900, 900, 1800, 1800)
 LATE = TICK + 60
 """Seconds beyond a site's interval after which an alert is late: the time that a slot takes, and a message that comes
 again."""
-CRASHES, LOST, THROTTLES, TWICE = 0.002, 0.002, 0.0005, 0.002
-"""How often a batch ends in the middle, SNS's answer is lost, a call is throttled, a message comes twice."""
+CRASHES, TWICE = 0.002, 0.002
+"""How often a batch ends in the middle, and a message comes twice."""
 RETENTION = 3600
 """Seconds for which a run's row is kept."""
 FAILED = (Crash, ClientError, BotoCoreError, TimeoutError, Undelivered)
@@ -69,19 +68,6 @@ class Trouble(msgspec.Struct, frozen=True):
     ends: float
     real: bool = True
     """It lasts; one that is gone at the next look alerts nobody."""
-
-
-class Told(msgspec.Struct, frozen=True):
-    """One mail."""
-
-    site: str
-    alert_id: str
-    kind: str
-    at: float
-    opened: tuple[str, ...]
-    resolved: tuple[str, ...]
-    known: bool
-    """Its answer arrived."""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -197,8 +183,8 @@ class Day:
                 TableName="SitesTable", Item={"name": {"S": name}, "interval": {"S": f"{self.interval(name)}s"}}
             )
         further = Further(table="ResultsTable")
-        client: Any = _Shaky(self, self.dynamodb)
-        sns: Any = _Sns(self)
+        client: Any = Shaky(self, self.dynamodb)
+        sns: Any = Sns(self)
         sqs: Any = self.sqs
         results, slots = Results(client, "ResultsTable"), Slots(client, "ResultsTable")
         ticks, sites = Ticks(client, "ResultsTable"), Sites(client, "SitesTable")
@@ -209,7 +195,7 @@ class Day:
         notifier = Notifier(
             Outbox(client, "ResultsTable"),
             sns,
-            _Events(),
+            Events(),
             Topics("arn:aws:sns:::alerts", ""),
         )
         waiting: list[tuple[float, int, str, int]] = []
@@ -390,80 +376,9 @@ class Day:
             )
 
 
-class _Shaky:
-    """A client whose calls are throttled at times, and whose function may end at one."""
-
-    def __init__(self, day: Day, real: Dynamo) -> None:
-        self._day, self._real = day, real
-        self.exceptions, self.meta = real.exceptions, real.meta
-
-    def __getattr__(self, operation: str) -> Any:
-        day, call = self._day, getattr(self._real, operation)
-
-        def made(**arguments: Any) -> Any:
-            day.clock.true += 0.0005
-            if day.failing_calls and day.chance.random() < day.failing_calls:
-                raise Crash
-            if day.chance.random() < THROTTLES:
-                day.faults["a call was throttled"] += 1
-                raise throttled("dynamodb", operation)
-            return call(**arguments)
-
-        return made
-
-    def get_paginator(self, operation: str) -> Any:
-        return self._real.get_paginator(operation)
-
-
-class _Sns:
-    """A client that takes mails, and whose answers get lost at times."""
-
-    def __init__(self, day: Day) -> None:
-        self._day = day
-
-    def publish(self, **message: Any) -> Any:
-        """Take a mail."""
-        day = self._day
-        data = msgspec.json.decode(msgspec.json.decode(message["Message"])["sqs"])
-        known = day.chance.random() >= LOST
-        day.clock.true += 0.05
-        lists = [
-            tuple(entry["code"] for name in names for entry in data.get(name, ()))
-            for names in (("opened", "worsened"), ("resolved", "eased"))
-        ]
-        day.mails.append(
-            Told(data["site"], data["alert_id"], data["kind"], day.clock.true, lists[0], lists[1], known)
-        )
-        if not known:
-            day.faults["an answer of SNS was lost"] += 1
-            raise ReadTimeoutError(endpoint_url="https://sns.example")
-        return {}
-
-
-class _Events:
-    def put_events(self, *, Entries: Sequence[Mapping[str, str]]) -> Any:  # noqa: N803 — boto3's name
-        """Take events."""
-        return {"FailedEntryCount": 0, "Entries": [{} for _ in Entries]}
-
-
 async def _inline(work: Any) -> Any:
     """Wait for work whose threads are calls in this one."""
     return await work
-
-
-@contextmanager
-def inline_threads() -> Iterator[None]:
-    """Make what would be done in a thread at once: tables in memory answer in no time."""
-    real = asyncio.to_thread
-
-    async def at_once(work: Any, *arguments: Any, **named: Any) -> Any:
-        return work(*arguments, **named)
-
-    asyncio.to_thread = at_once  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        asyncio.to_thread = real
 
 
 def stamp_of(moment: float) -> str:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from padlock.alerting import record_of
 from padlock.changes import Change, Policy, State, close, fold
 from padlock.checking import GRACE, Checked, Task, blind, site_of
 from padlock.declaration import readable
@@ -19,7 +20,7 @@ from padlock.network.vantage import Vantage
 from padlock.outage import Watch, newly_out_of_reach, out_of_reach, place_of, report_of, window_of, worst_of
 from padlock.silence import policy_of
 from padlock.site import InvalidSite, Site
-from padlock.storage import Alert, Outcome, Results, Run, Slots, Stored, shown_labels, stamp
+from padlock.storage import Alert, Outcome, Results, Run, Slots, Stored, stamp
 
 type Look = Callable[[Task, datetime], Awaitable[Checked]]
 """Looks at what a task declares, now."""
@@ -237,24 +238,7 @@ def _alert(change: Change, run: Run, seq: int, further: Further) -> Alert:
     """
     minted = f"{run.site}|{run.key}|{run.ticket}|{seq}|{change.checked_at.timestamp()}"
     alert_id = hashlib.sha256(minted.encode()).hexdigest()[:32]
-    text = compose(change, alert_id, seq, further)
-    return Alert(
-        site=change.site,
-        seq=seq,
-        alert_id=alert_id,
-        created_at=change.checked_at,
-        kind=change.kind,
-        before=change.before,
-        after=change.after,
-        labels=change.labels,
-        subject=text.subject,
-        body=text.body,
-        data=text.data,
-        chat=text.chat,
-        event=text.event,
-        severity=text.severity,
-        changed={name: shown_labels(getattr(change, name)) for name in ("opened", "worsened", "eased", "resolved")},
-    )
+    return record_of(change, seq, alert_id, compose(change, alert_id, seq, further))
 
 
 def _told_as(task: Task) -> Site:

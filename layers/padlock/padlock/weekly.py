@@ -3,14 +3,13 @@
 Nothing to tell makes no digest. The time that it was asked for names it, so that it is written once.
 """
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from padlock import alerting
 from padlock.digest import AHEAD_DAYS, SHOWN, Digest, DigestCertificate, DigestSite
-from padlock.findings import CHECKER
-from padlock.message import Further, compose_digest
-from padlock.storage import Alert, Item, Results, stamp
+from padlock.message import Further, Message, compose_digest
+from padlock.storage import Item, Results, stamp
 from padlock.storage.fleet import Fleet
 
 
@@ -49,28 +48,9 @@ def announce(results: Results, digest: Digest, further: Further, expires: int) -
     """Write a digest into the outbox, its row until a time (epoch seconds); False where there is no need to."""
     if digest.is_empty:
         return False
+
+    def compose(alert_id: str, seq: int) -> Message:
+        return compose_digest(digest, alert_id, seq, further)
+
     key = f"RUN#digest#{stamp(digest.at)}"
-
-    def build(seq: int) -> Alert:
-        alert_id = hashlib.sha256(f"{CHECKER}|{key}|{seq}".encode()).hexdigest()[:32]
-        text = compose_digest(digest, alert_id, seq, further)
-        # A digest changes no status: it stands between two records of the checker's own.
-        status = results.load(CHECKER).state.site_status
-        return Alert(
-            site=CHECKER,
-            seq=seq,
-            alert_id=alert_id,
-            created_at=digest.at,
-            kind="digest",
-            before=status,
-            after=status,
-            labels={},
-            subject=text.subject,
-            body=text.body,
-            data=text.data,
-            chat=text.chat,
-            event=text.event,
-            severity=text.severity,
-        )
-
-    return results.announce(CHECKER, key, build, expires)
+    return alerting.announce(results, "digest", key, digest.at, compose, expires) is not None

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sns import SNSClient
 
+    from padlock.storage import Alert
+
 POLL_SECONDS = 0.5
 LONGEST_WAIT = 3600
 KEPT_SECONDS = 86400
@@ -103,30 +105,29 @@ def test_alert(options: argparse.Namespace) -> int:
 
         dynamodb = client()
         try:
-            seq, alert_id = _announced(dynamodb, stack)
+            alert = _announced(dynamodb, stack)
         except TimeoutError as error:
             complain(f"the alert was not written: {error}; run it again")
             return FAULT
-        sys.stdout.write(f"wrote alert {alert_id} into the outbox\n")
+        sys.stdout.write(f"wrote alert {alert.alert_id} into the outbox\n")
         sys.stdout.flush()
         published = True
         if options.wait:
-            published = _waited(dynamodb, stack, seq, options.wait)
+            published = _waited(dynamodb, stack, alert.seq, options.wait)
         heard = _told_who_gets_it(stack)
         return HEALTHY if published and heard else UNHEALTHY
 
     return on_stack(options, ("ResultsTableName", "TopicArn"), action)
 
 
-def _announced(dynamodb: "DynamoDBClient", stack: Stack) -> tuple[int, str]:
-    """Write a test alert into the outbox; return its number and its id."""
-    from padlock.message import Further, compose_test  # noqa: PLC0415 — only this command needs it
-    from padlock.storage import Alert, Results  # noqa: PLC0415 — boto3 takes 300 ms
+def _announced(dynamodb: "DynamoDBClient", stack: Stack) -> "Alert":
+    """Write a test alert into the outbox and return it."""
+    from padlock.alerting import announce  # noqa: PLC0415 — boto3 takes 300 ms
+    from padlock.message import Further, Message, compose_test  # noqa: PLC0415 — only this command needs it
+    from padlock.storage import Results  # noqa: PLC0415 — boto3 takes 300 ms
 
     table = stack.outputs["ResultsTableName"]
-    results = Results(dynamodb, table)
     now = datetime.now(UTC).replace(microsecond=0)
-    alert_id = uuid.uuid4().hex
     further = Further(
         table,
         function=stack.outputs.get("CheckFunctionName", ""),
@@ -134,33 +135,15 @@ def _announced(dynamodb: "DynamoDBClient", stack: Stack) -> tuple[int, str]:
         dashboard=stack.outputs.get("DashboardUrl", ""),
         place=dynamodb.meta.region_name,
     )
-    number = 0
 
-    def build(seq: int) -> Alert:
-        nonlocal number
-        number = seq
-        text = compose_test(alert_id, seq, now, further)
-        # A test changes no status: it stands between two records of the checker's own.
-        status = results.load(CHECKER).state.site_status
-        return Alert(
-            site=CHECKER,
-            seq=seq,
-            alert_id=alert_id,
-            created_at=now,
-            kind="test",
-            before=status,
-            after=status,
-            labels={},
-            subject=text.subject,
-            body=text.body,
-            data=text.data,
-            chat=text.chat,
-            event=text.event,
-            severity=text.severity,
-        )
+    def compose(alert_id: str, seq: int) -> Message:
+        return compose_test(alert_id, seq, now, further)
 
-    results.announce(CHECKER, f"RUN#test#{alert_id}", build, int(time.time()) + KEPT_SECONDS)
-    return number, alert_id
+    expires = int(time.time()) + KEPT_SECONDS
+    written = announce(Results(dynamodb, table), "test", f"RUN#test#{uuid.uuid4()}", now, compose, expires)
+    if written is None:
+        raise TimeoutError("its row stood in the table already")  # only where two ids are the same
+    return written
 
 
 def _waited(dynamodb: "DynamoDBClient", stack: Stack, seq: int, seconds: float) -> bool:

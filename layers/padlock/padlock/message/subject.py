@@ -61,11 +61,12 @@ def _difference(change: Change, characters: int) -> str:
         return ", ".join([brief, *([f"{len(over)} resolved"] if over else []), *left])
     if not over:
         return ", ".join(left)
+    checked_again = {finding.code for finding in over} == {STALE}
     if left:
-        return ", ".join([f"resolved: {named(over, characters)}", *left])
+        return ", ".join(["checked again" if checked_again else f"resolved: {named(over, characters)}", *left])
     end = max(finding.ended or change.checked_at for finding in over)
     since = lasted(end - min(finding.since for finding in over))
-    if {finding.code for finding in over} == {STALE}:
+    if checked_again:
         return f"checked again after {since}"
     return f"no longer an error after {since}" if change.eased else f"resolved after {since}"
 

@@ -47,6 +47,7 @@ _BLOCK = (
     Severity.ERROR,
     step=(7, 11),
     reads="http",
+    reachability=True,  # a 5xx of port 80 alone is one of its problems
     summary="HTTP is not redirected",
     impact="Visitors who type the name stay on plain HTTP: anyone on their way can read and change what they see.",
     remediation="Redirect all of HTTP in nginx: " + _BLOCK,
