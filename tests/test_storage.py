@@ -10,7 +10,8 @@ import pytest
 from padlock.changes import Policy, State, fold
 from padlock.findings import NotAssessed, Report, Severity
 from padlock.storage import Alert, Results, Sites, Stored
-from padlock.storage._items import MAX_ITEM, fitted, marshal, state_of, unmarshal
+from padlock.storage._items import MAX_ITEM, fitted, marshal, state_of
+from padlock.storage._plain import unmarshal
 
 from local.aws import EmbeddedAws
 from tests.alerts import alert

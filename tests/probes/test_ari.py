@@ -113,6 +113,7 @@ async def test_the_window_is_asked_for_and_kept(tmp_path: Path) -> None:
         ("soon", 6),
         ("", 6),
     ],
+    ids=["seconds", "too-soon", "too-late", "date", "neither", "empty"],
 )
 async def test_the_issuer_says_when_to_ask_again(tmp_path: Path, header: str, hours: float) -> None:
     """Retry-After, in seconds or as a date, between an hour and a day; until then the cache answers."""

@@ -20,7 +20,8 @@ from moto import mock_aws
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.table import Table
 from moto.sqs.models import sqs_backends
-from padlock.storage._items import Item, unmarshal
+from padlock.storage._items import Item
+from padlock.storage._plain import unmarshal
 
 from local.aws import ACCOUNT, CREDENTIALS, REGION, translated
 from local.pump import matches

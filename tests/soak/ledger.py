@@ -15,7 +15,8 @@ import msgspec
 from padlock.changes import Change, OpenFinding, Policy, State, close, fold
 from padlock.channels import CHANNELS
 from padlock.findings import Report
-from padlock.storage._items import Item, unmarshal
+from padlock.storage._items import Item
+from padlock.storage._plain import unmarshal
 
 from tests.soak.truth import Seen
 from tests.soak.violation import Violation

@@ -9,7 +9,6 @@ from typing import Literal
 
 type Use = Literal["import", "font", "image"]
 
-_NEWLINES = "\n\r\f"
 _TOKEN = re.compile(
     r"/\*(?:[^*]|\*(?!/))*+(?:\*/)?"
     r"|(?P<string>\"(?:[^\"\\\n\r\f]|\\[\s\S])*+\"?|'(?:[^'\\\n\r\f]|\\[\s\S])*+'?)"

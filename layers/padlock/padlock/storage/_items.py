@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
+from boto3.dynamodb.types import TypeSerializer
 
 from padlock.changes import MAX_SUBJECT, State
 from padlock.findings import Finding, Report
@@ -32,7 +32,6 @@ MAX_LABELS, MAX_LABEL = 50, 400
 """Findings that a list of them names, and characters of a name."""
 
 _serialize = TypeSerializer().serialize
-_deserialize = TypeDeserializer().deserialize
 
 
 def marshal(item: Mapping[str, Any]) -> Marshalled:
@@ -41,11 +40,6 @@ def marshal(item: Mapping[str, Any]) -> Marshalled:
         return {name: _serialize(_storable(value)) for name, value in item.items()}
     except ArithmeticError as error:
         raise ValueError("a number has more than 38 digits, or is out of DynamoDB's range") from error
-
-
-def unmarshal(item: Mapping[str, "AttributeValueTypeDef"]) -> Item:
-    """Return an item of DynamoDB's form as plain values."""
-    return {name: _plain(_deserialize(value)) for name, value in item.items()}
 
 
 def stamp(moment: datetime) -> str:
@@ -143,16 +137,3 @@ def _storable(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_storable(entry) for entry in value]
     return _clean(value)
-
-
-def _plain(value: Any) -> Any:
-    """Return the value with Python's own numbers and lists."""
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, dict):
-        return {name: _plain(entry) for name, entry in value.items()}
-    if isinstance(value, (list, set)):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, Binary):
-        return bytes(value.value)  # type: ignore[attr-defined]
-    return value

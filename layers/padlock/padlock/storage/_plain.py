@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 
-def plain_item(item: Any) -> dict[str, Any]:
+def unmarshal(item: Any) -> dict[str, Any]:
     """Return an item as plain values: numbers as int or float, sets as lists in no order, binary as bytes."""
     return {name: value["S"] if len(value) == 1 and "S" in value else plain(value) for name, value in item.items()}
 
@@ -21,7 +21,7 @@ def plain(value: dict[str, Any]) -> Any:
         case "N":
             return number(held)
         case "M":
-            return plain_item(held)
+            return unmarshal(held)
         case "L":
             return [plain(entry) for entry in held]
         case "NULL":

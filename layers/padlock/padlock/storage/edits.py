@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from padlock.storage._items import Item, marshal, unmarshal
+from padlock.storage._items import Item, marshal
+from padlock.storage._plain import unmarshal
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -16,7 +16,8 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from padlock.changes import Kind, SiteStatus
-from padlock.storage._items import Item, marshal, stamp, unmarshal
+from padlock.storage._items import Item, marshal, stamp
+from padlock.storage._plain import unmarshal
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

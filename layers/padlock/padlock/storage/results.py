@@ -21,15 +21,8 @@ from botocore.exceptions import ClientError
 from padlock import record
 from padlock.changes import State
 from padlock.findings import Finding, Report
-from padlock.storage._items import (
-    Item,
-    Marshalled,
-    fitted,
-    marshal,
-    stamp,
-    state_of,
-    unmarshal,
-)
+from padlock.storage._items import Item, Marshalled, fitted, marshal, stamp, state_of
+from padlock.storage._plain import unmarshal
 from padlock.storage.outbox import Alert, alert_key, alert_number
 
 if TYPE_CHECKING:

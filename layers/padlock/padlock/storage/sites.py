@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from padlock.storage._items import Item, marshal
-from padlock.storage._plain import plain_item
+from padlock.storage._plain import unmarshal
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -55,7 +55,7 @@ class Sites:
     def page(self, segment: int, segments: int, after: str | None, limit: int | None = None) -> Page:
         """Return the rows of one of the table's segments behind a name, with their marks, in no order."""
         found = self._scan(segment, segments, after, {"Limit": limit} if limit else {})
-        return Page([plain_item(row) for row in found["Items"]], _next(found))
+        return Page([unmarshal(row) for row in found["Items"]], _next(found))
 
     def names(self, wanted: Callable[[str], bool]) -> list[str]:
         """Return those names of the table, as of now, that are wanted; it is read in parallel segments."""
@@ -81,7 +81,7 @@ class Sites:
     def get(self, name: str) -> Item | None:
         """Return one declaration."""
         found = self._client.get_item(TableName=self._table, Key=marshal({"name": name}), ConsistentRead=True)
-        return _declaration(plain_item(found["Item"])) if "Item" in found else None
+        return _declaration(unmarshal(found["Item"])) if "Item" in found else None
 
     def get_many(self, names: Sequence[str]) -> dict[str, Item]:
         """Return those of these declarations that exist, by name, with their marks, as of now."""
@@ -126,7 +126,7 @@ class Sites:
         while request:
             answer = self._client.batch_get_item(RequestItems=request)
             found = answer["Responses"].get(self._table, ())
-            yield from map(plain_item, found)
+            yield from map(unmarshal, found)
             request = answer.get("UnprocessedKeys")
             attempt = 0 if found else attempt + 1
             if request and attempt == ATTEMPTS:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from padlock.storage._items import marshal, stamp, unmarshal
+from padlock.storage._items import marshal, stamp
+from padlock.storage._plain import unmarshal
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
