@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-import msgspec
 import pytest
 from padlock.changes import Silence
 
@@ -12,12 +11,13 @@ from tests.watched import OVER, Seen, Watched, codes, told_open
 
 EXPIRED = finding("certificate.expired")
 MISSING = finding("dns.missing")
+DOWN = finding("port.https_closed", reachability=True)
 SLOW = finding("app.slow", severity="warning")
 
 
 def flapping(*, ends: Seen = ()) -> Watched:
     """Return a site that has begun to flap: the sixth change within an hour has just been told."""
-    site = Watched(successes=1, reminder=3600.0)
+    site = Watched(failures=1, successes=1, reminder=86400.0)
     site.silent([])
     for number in range(5):
         assert site.told([EXPIRED] if number % 2 == 0 else []).kind == "changed"
@@ -52,11 +52,11 @@ def test_a_first_run_is_no_change_of_a_flapping_site() -> None:
     assert told == ["changed"] * 5 + ["flapping"]
 
 
-@pytest.mark.parametrize("ends", [[], [EXPIRED], [EXPIRED, MISSING]])
+@pytest.mark.parametrize("ends", [[], [EXPIRED], [EXPIRED, DOWN]])
 def test_settled_tells_the_true_final_status(ends: list[Any]) -> None:
     """An hour without a change ends the silence with one alert, whatever differs from what was told."""
     site = flapping()
-    site.silent([finding("tls.x")])
+    site.silent([finding("port.x", reachability=True)])
     site.silent(ends)
     last = site.at
     while site.at - last < timedelta(minutes=55):
@@ -71,18 +71,62 @@ def test_settled_tells_the_true_final_status(ends: list[Any]) -> None:
 
 def test_settled_says_once_what_was_told_and_is_over() -> None:
     """The error that the flapping alert told of, and that went in silence, is resolved by the alert of the end."""
-    site = flapping(ends=[EXPIRED, MISSING])
+    site = flapping(ends=[EXPIRED, DOWN])
     for _ in range(11):
         site.silent([])
     change = site.told([], minutes=10)
-    assert (change.kind, codes(change.resolved)) == ("settled", ["certificate.expired", "dns.missing"])
+    assert (change.kind, codes(change.resolved)) == ("settled", ["certificate.expired", "port.https_closed"])
 
 
-def test_no_reminder_while_flapping() -> None:
-    """A flapping site is quiet until it has settled, however long an error of it is open."""
-    site = flapping(ends=[EXPIRED, MISSING])
-    site.state = msgspec.structs.replace(site.state, last_alert=NOW - timedelta(days=9))
-    site.silent([EXPIRED, MISSING])
+def test_what_does_not_come_and_go_is_told_while_flapping() -> None:
+    """A fact that opens for the first time is news of a flapping site too, and so is its end, once."""
+    site = flapping()
+    change = site.told([MISSING])
+    assert (change.kind, codes(change.opened)) == ("changed", ["dns.missing"])
+    site.silent([MISSING, EXPIRED])
+    site.silent([EXPIRED])
+    assert codes(site.state.over) == ["dns.missing"]
+    site.silent([MISSING])
+    assert [one.key for one in site.state.findings if one.told] == [MISSING.key]
+    site.silent([], minutes=59)
+    change = site.told([], minutes=61)
+    assert (change.kind, codes(change.resolved)) == ("settled", ["dns.missing"])
+    assert told_open(site.changes) == set()
+
+
+@pytest.mark.parametrize("comes", [EXPIRED, DOWN])
+def test_what_comes_and_goes_or_may_pass_is_not_told_while_flapping(comes: Any) -> None:
+    """Neither what made the site flap, nor what may pass by itself, is told before it settles."""
+    site = flapping()
+    site.silent([comes])
+    site.silent([comes], minutes=30)
+
+
+def test_an_error_that_becomes_a_warning_while_flapping_is_told_once() -> None:
+    """What came and went is told as an error before, and as none at the end."""
+    site = flapping(ends=[EXPIRED, DOWN])
+    site.silent([finding("certificate.expired", severity="warning"), DOWN])
+    assert [one.code for one in site.state.findings if one.told] == ["port.https_closed", "certificate.expired"]
+    change = site.told([finding("certificate.expired", severity="warning"), DOWN], minutes=61)
+    assert (change.kind, codes(change.eased)) == ("settled", ["certificate.expired"])
+    assert told_open(site.changes) == {DOWN.key}
+
+
+def test_a_flapping_site_is_told_of_once_a_day() -> None:
+    """A site that never settles is not forgotten: it is said again as often as a reminder is."""
+    site = flapping()
+    began = site.at
+    for number in range(2 * 24 * 4):
+        site.run([EXPIRED] if number % 2 == 0 else [], minutes=15)
+    told = [(change.kind, change.checked_at - began) for change in site.alerts[6:]]
+    assert told == [("flapping", timedelta(days=1)), ("flapping", timedelta(days=2))]
+
+
+def test_a_reminder_that_is_off_is_off_while_flapping() -> None:
+    """Whoever wants no reminders gets none of a flapping site either."""
+    site = flapping()
+    for number in range(2 * 24 * 6):
+        site.silent([EXPIRED] if number % 2 == 0 else [], minutes=10, reminder=None)
 
 
 def test_a_settled_site_may_flap_again() -> None:

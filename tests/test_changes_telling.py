@@ -236,6 +236,38 @@ def test_what_a_silence_covers(code: str, subject: str, covers: bool) -> None:
     assert (change.kind == "status") is covers
 
 
+# --- what the declaration itself changes -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("entry", ["certificate.expired", "certificate", "certificate."])
+def test_what_is_switched_off_ends_at_once_and_is_said_so(entry: str) -> None:
+    """A finding of a code that the declaration switches off is over at the first look, and nobody healed it."""
+    site = Watched()
+    site.told([EXPIRED, MISSING])
+    change = site.told([MISSING], disabled=(entry,))
+    assert (codes(change.resolved), change.declared) == (["certificate.expired"], ("certificate.expired",))
+    assert site.open == ["dns.missing"]
+
+
+def test_what_heals_while_something_else_is_switched_off_is_healed() -> None:
+    """Only what the declaration names is said to be its doing."""
+    site = Watched()
+    site.told([EXPIRED, MISSING])
+    change = site.told(*OVER, disabled=("dns.missing", "hsts"))
+    assert codes(change.resolved) == ["dns.missing", "certificate.expired"]
+    assert change.declared == ("dns.missing",)
+
+
+def test_a_declared_severity_is_said_to_be_one() -> None:
+    """An error that the declaration calls a warning is eased by it; one that a rule does, is not."""
+    mild = finding("certificate.expired", severity="warning")
+    for severities, declared in (((EXPIRED.code,), (EXPIRED.code,)), ((MISSING.code,), ())):
+        site = Watched()
+        site.told([EXPIRED])
+        change = site.told([mild], severities=severities)
+        assert (codes(change.eased), change.declared) == ([EXPIRED.code], declared)
+
+
 # --- removal and return ---------------------------------------------------------------------------------------------
 
 

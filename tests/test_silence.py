@@ -26,6 +26,12 @@ def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
+def test_what_the_declaration_itself_decides() -> None:
+    """What is switched off, and whose severity is declared, is known to who tells of changes."""
+    told = policy(disable=["hsts", "app.slow"], severity={"dns.missing": "warning"})
+    assert (told.disabled, told.severities) == (("hsts", "app.slow"), ("dns.missing",))
+
+
 def test_the_usual_policy() -> None:
     """A bare host is told of as the contract's defaults have it."""
     assert policy() == Policy()

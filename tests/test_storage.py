@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from padlock.changes import Policy, State, fold
+from padlock.changes import Flip, Policy, State, fold
 from padlock.findings import NotAssessed, Report, Severity
 from padlock.storage import Alert, Results, Sites, Stored
 from padlock.storage._items import MAX_ITEM, fitted, marshal, state_of
@@ -137,8 +137,9 @@ def test_all_of_a_state_survives_the_table(results: Results) -> None:
     assert (len(state.pending), len(state.over)) == (1, 1)
     # Queries show the last conclusive time, so that it is stored as people read it.
     assert state == msgspec.structs.replace(expected, last_conclusive=LATER)
-    flips = tuple(NOW + odd * number for number in range(6))
-    flapping = msgspec.structs.replace(expected, flips=flips, flapping_since=flips[-1], last_alert=flips[-1], blind=2)
+    flips = tuple(Flip(NOW + odd * number, ("app.slow", "dns.missing")) for number in range(6))
+    last = flips[-1].at
+    flapping = msgspec.structs.replace(expected, flips=flips, flapping_since=last, last_alert=last, blind=2)
     kept, _ = fitted(flapping, looks[-1])
     assert state_of(unmarshal(marshal(kept))) == flapping
 

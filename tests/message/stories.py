@@ -122,6 +122,9 @@ SILENT = Policy(
     silences=(Silence("certificate.expired", datetime(2026, 11, 23, 12, tzinfo=UTC), note="new issuer on Monday"),),
 )
 
+MILD = Policy(failures=1, successes=1, severities=("certificate.expired",))
+OFF = Policy(failures=1, disabled=("content",))
+
 
 def new() -> Change:
     """Let a healthy site's certificate expire."""
@@ -176,7 +179,17 @@ def mixed() -> Change:
 def eased() -> Change:
     """Declare that an error is a warning here."""
     mild = judged(expired(healthy(severity={"certificate.expired": "warning"})))
-    return Story().run(EXPIRED, -3).run(mild).told
+    return Story(MILD).run(EXPIRED, -3).run(mild).told
+
+
+def disabled() -> Change:
+    """Switch off the check that has found something."""
+    return Story(OFF).run(INSECURE, -20).run(WELL).told
+
+
+def while_flapping() -> Change:
+    """Let the certificate expire while the app comes and goes."""
+    return _flapping().run(EXPIRED, 0.3).told
 
 
 def acknowledged() -> Change:
@@ -299,8 +312,10 @@ CHANGES: tuple[Callable[[], Change], ...] = (
     partly_resolved,
     mixed,
     eased,
+    disabled,
     acknowledged,
     flapping,
+    while_flapping,
     settled_well,
     settled_open,
     reminder,

@@ -170,7 +170,7 @@ def test_several_fixes_are_told_apart() -> None:
     [
         (
             "flapping",
-            ["changed 6 times within an hour", "No further alert is sent until it", "hour without a change"],
+            ["changed 6 times within an hour", "is not told until it settles", "hour without a change"],
         ),
         ("settled", ["Nothing has changed for an hour", "final status"]),
         ("reminder", ["told before and is still open", "`reminder: off`", "acknowledgement"]),

@@ -95,7 +95,7 @@ def test_a_cause_comes_with_its_fix() -> None:
 @pytest.mark.parametrize(
     ("kind", "part"),
     [
-        ("flapping", "No further alert until it settles"),
+        ("flapping", "is not told until it settles"),
         ("settled", "Nothing has changed for an hour"),
         ("reminder", "still open"),
         ("removed", "nobody checks it any more"),

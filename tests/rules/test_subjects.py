@@ -5,8 +5,7 @@ from datetime import timedelta
 import pytest
 from padlock.findings import Severity
 from padlock.rules import Problem
-from padlock.rules._subjects import listed, quoted, span, spread, switched_off
-from padlock.site import parse
+from padlock.rules._subjects import listed, quoted, span, spread
 
 
 def problem(observed: str, severity: Severity | None = None) -> Problem:
@@ -65,13 +64,6 @@ def test_lists_and_quotes_are_bounded() -> None:
     assert listed([]) == ""
     assert quoted("one\ntwo") == '"one two"'
     assert len(quoted("x" * 1000)) == 122
-
-
-def test_switched_off() -> None:
-    """A code is switched off by its name or by a prefix of whole words."""
-    for entry in ("hsts.short", "hsts", "hsts.", "hsts.*"):
-        assert switched_off(parse({"name": "example.com", "disable": [entry]}), "hsts.short")
-    assert not switched_off(parse({"name": "example.com", "disable": ["hsts.shor", "hst"]}), "hsts.short")
 
 
 def test_alternatives_are_joined_by_or() -> None:

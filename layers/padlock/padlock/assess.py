@@ -5,10 +5,19 @@ from collections.abc import Iterable, Sequence
 
 from padlock import causes, checklist
 from padlock.evidence import Evidence
-from padlock.findings import CertificateSummary, Finding, NotAssessed, Report, Severity, Status, StepStatus, host_of
+from padlock.findings import (
+    CertificateSummary,
+    Finding,
+    NotAssessed,
+    Report,
+    Severity,
+    Status,
+    StepStatus,
+    host_of,
+    is_among,
+)
 from padlock.rules import RULES, NotApplicable, Problem, Rule, Unknown
 from padlock.rules._rule import Outcome
-from padlock.rules._subjects import switched_off
 from padlock.site import Site
 
 
@@ -18,7 +27,7 @@ def assess(evidence: Evidence) -> Report:
     not_assessed: list[NotAssessed] = []
     outcomes: dict[str, checklist.Judged] = {}
     for rule in RULES.values():
-        if switched_off(evidence.site, rule.code):
+        if is_among(rule.code, evidence.site.disable):
             reason = "switched off by the site's declaration"
             outcomes[rule.code] = checklist.Judged("not applicable", rule.steps, reason)
             continue

@@ -1,7 +1,7 @@
 """What is judged: severities, findings, causes, the checklist's record and the report of one site."""
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Literal
 from urllib.parse import urlsplit
@@ -149,6 +149,12 @@ class CertificateSummary(msgspec.Struct, frozen=True):
     issuer: str
     serial: str
     not_after: datetime
+
+
+def is_among(code: str, entries: Collection[str]) -> bool:
+    """Return whether a code is named, or a prefix of it as `hsts`, `hsts.` or `hsts.*`."""
+    starts = (entry.removesuffix(".").removesuffix(".*") + "." for entry in entries)
+    return code in entries or code.startswith(tuple(starts))
 
 
 def host_of(subject: str) -> str:

@@ -11,7 +11,7 @@ _DAY = timedelta(days=1)
 
 
 def policy_of(site: Site, now: datetime) -> Policy:
-    """Return the thresholds, the reminder, the window that `now` lies in, and what is acknowledged for longer."""
+    """Return the thresholds, the reminder, the window of `now`, what is acknowledged for longer, and what is off."""
     zone = ZoneInfo(site.timezone)
     ends = [end for window in site.maintenance if (end := _end(window, zone, now))]
     return Policy(
@@ -22,6 +22,8 @@ def policy_of(site: Site, now: datetime) -> Policy:
         maintenance_until=max(ends, default=None),
         silences=tuple(silence for each in site.acknowledge if (silence := _silence(each, zone)).until > now),
         digest=site.digest == "on",
+        disabled=site.disable,
+        severities=tuple(site.severity),
     )
 
 

@@ -13,13 +13,14 @@ import msgspec
 
 from padlock.changes.observing import MAX_SUBJECT, STALE, blinded, confirmed, observed
 from padlock.changes.telling import told_of
-from padlock.changes.types import Change, Kind, OpenFinding, Policy, Silence, SiteStatus, State
+from padlock.changes.types import Change, Flip, Kind, OpenFinding, Policy, Silence, SiteStatus, State
 from padlock.findings import Report
 
 __all__ = [
     "MAX_SUBJECT",
     "STALE",
     "Change",
+    "Flip",
     "Kind",
     "OpenFinding",
     "Policy",

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from padlock.changes.types import OpenFinding, Policy, State
-from padlock.findings import Finding, NotAssessed, Report, Severity, host_of
+from padlock.findings import Finding, NotAssessed, Report, Severity, host_of, is_among
 
 MAX_SUBJECT = 300
 """Characters of a subject that are kept: it is a key, and a URL in it may have any length."""
@@ -36,7 +36,9 @@ def observed(state: State, look: Report, policy: Policy) -> State:
     stays = {
         key: finding
         for key, finding in left.items()
-        if key[0] != STALE and (finding.good < policy.successes or finding is known[key])
+        if key[0] != STALE
+        and not is_among(key[0], policy.disabled)
+        and (finding.good < policy.successes or finding is known[key])
     }
     closed = [
         msgspec.structs.replace(finding, ended=look.checked_at)

@@ -30,6 +30,15 @@ class OpenFinding(Finding, frozen=True, kw_only=True):
     """UTC; the look that closed it, which may be long before somebody is told."""
 
 
+class Flip(msgspec.Struct, frozen=True):
+    """One change of a site's errors, as it counts for flapping."""
+
+    at: datetime
+    """UTC; the run."""
+    codes: tuple[str, ...]
+    """What opened or ended with it."""
+
+
 class State(msgspec.Struct, frozen=True):
     """What is known of one site after a run."""
 
@@ -45,9 +54,11 @@ class State(msgspec.Struct, frozen=True):
     """UTC; the first run, whatever it saw."""
     blind: int = 0
     """Runs in a row that could not see the site."""
-    flips: tuple[datetime, ...] = ()
-    """UTC; the changes of the last hour, as many as tell that the site is flapping."""
+    flips: tuple[Flip, ...] = ()
+    """The changes of the last hour, as many as tell that the site is flapping."""
     flapping_since: datetime | None = None
+    flapping: tuple[str, ...] = ()
+    """Codes that came and went since then."""
     last_alert: datetime | None = None
     """UTC; when somebody was told of the site last."""
     removed: bool = False
@@ -113,6 +124,10 @@ class Policy(msgspec.Struct, frozen=True):
     silences: tuple[Silence, ...] = ()
     outage: bool = False
     """The checker itself could not see: no site is to blame."""
+    disabled: tuple[str, ...] = ()
+    """Codes and prefixes that the declaration switches off: what is open of them ends at once, unhealed."""
+    severities: tuple[str, ...] = ()
+    """Codes whose severity is the declaration's."""
     digest: bool = True
     """The weekly digest may name the site."""
 
@@ -132,6 +147,8 @@ class Change(msgspec.Struct, frozen=True, rename={"before": "from", "after": "to
     """Errors that were warnings or notices before."""
     eased: tuple[OpenFinding, ...] = ()
     """Warnings or notices that were errors before."""
+    declared: tuple[str, ...] = ()
+    """Codes among those that are over, or errors no more, because the declaration says so."""
     resolved: tuple[OpenFinding, ...] = ()
     """Errors that are over."""
     still_open: tuple[OpenFinding, ...] = ()

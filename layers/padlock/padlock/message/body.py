@@ -68,8 +68,9 @@ def _introduction(change: Change) -> Iterable[str]:
     """Yield what the reader must know of this kind of alert."""
     texts = {
         "flapping": (
-            f"It has changed {change.flips} times within an hour. No further alert is sent until it settles: an hour "
-            "without a change. Then one alert tells its final status. What is known now is below."
+            f"It has changed {change.flips} times within an hour. What comes and goes, and what may pass by itself, "
+            "is not told until it settles: an hour without a change. Then one alert tells its final status. What is "
+            "known now is below."
         ),
         "settled": (
             "Nothing has changed for an hour. While it was flapping, what opened and what ended was not told one by "
@@ -109,8 +110,8 @@ def _sections(change: Change, shown: int, characters: int) -> Iterable[str]:
     yield from why(causes, shown, characters)
     yield from section("NEW FOR THAT REASON", following, in_brief, shown, characters)
     yield from section("STILL OPEN", change.still_open, in_short(healed), shown, characters)
-    yield from section("NO LONGER AN ERROR", change.eased, in_short(healed), shown, characters)
-    yield from section("OVER", change.resolved, ended(change.checked_at), shown, characters)
+    yield from section("NO LONGER AN ERROR", change.eased, in_short(healed, change.declared), shown, characters)
+    yield from section("OVER", change.resolved, ended(change.checked_at, change.declared), shown, characters)
     yield from section(
         "ACKNOWLEDGED", change.acknowledged, silenced(change.silences, change.checked_at), shown, characters
     )

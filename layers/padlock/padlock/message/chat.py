@@ -137,7 +137,7 @@ def _seen(change: Change, further: Further) -> Iterable[str]:
     yield f"{verb} at {stated(change.checked_at)}{local(change.checked_at, change.timezone)}{place}."
     match change.kind:
         case "flapping":
-            yield "No further alert until it settles: an hour without a change."
+            yield "What comes and goes is not told until it settles: an hour without a change."
         case "settled":
             yield "Nothing has changed for an hour; from now on every change is told again."
         case "reminder":
@@ -161,7 +161,7 @@ def _sections(change: Change) -> Iterable[str]:
     yield from _section("New for that reason", following, _observed)
     yield from _section("Still open", change.still_open, lambda f: f"for {lasted(now - f.since)}")
     yield from _section("No longer an error", change.eased, _observed)
-    yield from _section("Over", change.resolved, lambda f: f"after {lasted((f.ended or now) - f.since)}")
+    yield from _section("Over", change.resolved, lambda f: _over(change, f))
     yield from _section("Acknowledged", change.acknowledged, lambda f: _until(change, f))
     if minor := minor_of(change.minor):
         yield f"Not urgent: {minor}."
@@ -170,6 +170,11 @@ def _sections(change: Change) -> Iterable[str]:
 def _until(change: Change, finding: OpenFinding) -> str:
     ends = [entry.until for entry in change.silences if entry.covers(finding, change.checked_at)]
     return f"until {stated(max(ends))}" if ends else f"since {stated(finding.since)}"
+
+
+def _over(change: Change, finding: OpenFinding) -> str:
+    how = "no longer checked, as declared, " if finding.code in change.declared else ""
+    return f"{how}after {lasted((finding.ended or change.checked_at) - finding.since)}"
 
 
 def _observed(finding: OpenFinding) -> str:

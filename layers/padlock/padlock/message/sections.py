@@ -79,13 +79,13 @@ def in_full(healed: Collection[str]) -> Layout:
     return layout
 
 
-def in_short(healed: Collection[str]) -> Layout:
-    """Return the layout of what was told before."""
+def in_short(healed: Collection[str], declared: Collection[str] = ()) -> Layout:
+    """Return the layout of what was told before; `declared`: what has its severity from the declaration now."""
 
     def layout(finding: OpenFinding, subjects: Sequence[str], characters: int) -> Iterable[str]:
         yield from _headline(finding, subjects, characters)
-        known = f"({printable(finding.code, 80)}, {finding.severity.value}; since {stated(finding.since)})"
-        yield from wrapped(known, "  ")
+        severity = finding.severity.value + (" as declared" if finding.code in declared else "")
+        yield from wrapped(f"({printable(finding.code, 80)}, {severity}; since {stated(finding.since)})", "  ")
         yield from _healing(finding, characters, healed)
 
     return layout
@@ -97,16 +97,15 @@ def in_brief(finding: OpenFinding, subjects: Sequence[str], characters: int) -> 
     yield from wrapped(f"({printable(finding.code, 80)}) {printable(finding.observed, characters)}", "  ")
 
 
-def ended(now: datetime) -> Layout:
-    """Return the layout of what is over."""
+def ended(now: datetime, declared: Collection[str]) -> Layout:
+    """Return the layout of what is over, or is no longer checked because the declaration says so."""
 
     def layout(finding: OpenFinding, subjects: Sequence[str], characters: int) -> Iterable[str]:
         yield from _headline(finding, subjects, characters)
         code = printable(finding.code, 80)
-        known = (
-            f"({code}; over after {lasted((finding.ended or now) - finding.since)}, since {stated(finding.since)})"
-        )
-        yield from wrapped(known, "  ")
+        lapsed = lasted((finding.ended or now) - finding.since)
+        how = "no longer checked, as the declaration's `disable` says," if finding.code in declared else "over"
+        yield from wrapped(f"({code}; {how} after {lapsed}, since {stated(finding.since)})", "  ")
         yield from _labelled("Was", finding.observed, characters)
 
     return layout

@@ -68,6 +68,8 @@ def _difference(change: Change, characters: int) -> str:
     since = lasted(end - min(finding.since for finding in over))
     if checked_again:
         return f"checked again after {since}"
+    if {finding.code for finding in over} <= {*change.declared}:
+        return f"{named(over, characters)}{'' if change.eased else ': not checked'}, as declared"
     return f"no longer an error after {since}" if change.eased else f"resolved after {since}"
 
 

@@ -12,19 +12,12 @@ from typing import Literal
 from padlock.evidence import Evidence, HostDns, PortState
 from padlock.findings import Severity
 from padlock.rules._rule import Problem, Unknown
-from padlock.site import Site
 
 type Scheme = Literal["https", "http"]
 SCHEMES: tuple[Scheme, ...] = ("https", "http")
 
 SHOWN = 20
 """Items of a list that a text names; the rest is counted."""
-
-
-def switched_off(site: Site, code: str) -> bool:
-    """Whether the site's declaration switches a code off, by its name or by a prefix: `hsts`, `hsts.` or `hsts.*`."""
-    starts = (entry.removesuffix(".").removesuffix(".*") + "." for entry in site.disable)
-    return code in site.disable or code.startswith(tuple(starts))
 
 
 def listed(items: Iterable[str], limit: int = SHOWN, last: str = "and") -> str:

@@ -7,12 +7,12 @@ without `always` leaves the header out of error pages: an error page without it 
 from collections.abc import Callable, Iterator, Sequence
 
 from padlock.evidence import Evidence, Exchange
-from padlock.findings import Severity
+from padlock.findings import Severity, is_among
 from padlock.rules._answers import blocked, host_of, judge_each, look
 from padlock.rules._hsts_header import InvalidPolicy, Policy, parse
 from padlock.rules._locations import chains_of
 from padlock.rules._rule import RULES, NotApplicable, Outcome, Problem, Unknown, rule
-from padlock.rules._subjects import listed, quoted, switched_off
+from padlock.rules._subjects import listed, quoted
 from padlock.site import Site
 
 HEADER = "strict-transport-security"
@@ -286,7 +286,7 @@ def _broken(site: Site, evidence: Evidence) -> dict[str, list[str]]:
     """Return host → codes of the errors for which browsers refuse its HTTPS."""
     broken: dict[str, list[str]] = {}
     for code in _UNSTABLE:
-        if switched_off(site, code):
+        if is_among(code, site.disable):
             continue
         found = RULES[code]
         for outcome in found.check(site, evidence):
