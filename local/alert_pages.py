@@ -48,6 +48,7 @@ These may pass by themselves: {{waiting}}.
   `for: "2h"`, in the site's time zone. No alert goes out within one. What is still broken when it ends is told then.
 * **Acknowledged.** `padlock ack SITE CODE --for 3d` silences a finding until a time, `--subject` at one host only;
   `padlock ack SITE --list` shows what is silenced, `--clear CODE` ends it. In the declaration that is `acknowledge`.
+  A site that only the stack's parameter names keeps it in an item of its own, which declares nothing.
   The finding is checked and reported as before. When the time is over, an error that is still there
   is told, or with the next reminder where you were told of it before.
 * **Flapping.** With more than {FLIPS} changes within an hour, one alert says so. Then there is silence until nothing
@@ -119,7 +120,8 @@ EXAMPLES = (
         "The checker itself cannot see",
         f"Where at least {AT_LEAST} addresses, and half of those that were "
         "looked at and could be reached before, are out of reach at the same tick, the checker is taken to be at "
-        "fault: one alert for Padlock itself, and none for the sites.",
+        "fault: one alert for Padlock itself, and none for the sites. The same holds where nothing can be seen of as "
+        "many sites in two slots in a row, for a fault of Padlock's or of its resolver.",
     ),
     ("outage-over", "The checker can see again", "From here on sites are judged again."),
     ("digest", "The weekly digest", "`kind` is `digest`. Its event has no statuses: nobody's has changed."),

@@ -1,6 +1,6 @@
 """What tests of the pipeline share: an embedded AWS of their own, its tables, and the functions that run on it."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from http import HTTPStatus
 
 import pytest
@@ -9,6 +9,14 @@ from padlock.storage import Hosts, Outbox, Results, Sites
 from local.aws import EmbeddedAws
 from local.pump import Pump
 from tests.loopback_site import LoopbackSite
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Write half characters in what a test logged or printed as escapes: pytest-xdist cannot pass them on."""
+    report = yield
+    report.sections = [(title, text.encode("utf-8", "backslashreplace").decode()) for title, text in report.sections]
+    return report
 
 
 @pytest.fixture(scope="session")

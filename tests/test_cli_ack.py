@@ -11,8 +11,10 @@ from padlock.cli import main
 from padlock.cli.ack import CODES, MOST
 from padlock.declaration import read_declaration
 from padlock.silence import policy_of
+from padlock.site import key_of
 from padlock.storage import MARK, Sites
 from padlock.storage.edits import ATTEMPTS, Absent, Contended, Edits
+from padlock.storage.sites import ELSEWHERE
 
 from local.aws import EmbeddedAws
 from tests import deployed
@@ -38,8 +40,8 @@ def table(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Sites:
     """Return the table with one site in it, and point the command at the embedded AWS."""
     deployed.point_the_command_at(aws, monkeypatch)
     sites = Sites(aws.client("dynamodb"), aws.physical["SitesTable"])
-    for item in list(sites.all()):
-        sites.delete(item["name"])
+    for item in list(sites.rows()):
+        aws.client("dynamodb").delete_item(TableName=aws.physical["SitesTable"], Key={"name": {"S": item["name"]}})
     sites.put({"name": SITE, "health": "/up", "interval": "1h"})
     return sites
 
@@ -104,14 +106,85 @@ def test_every_code_of_an_alert_can_be_acknowledged() -> None:
 
 @pytest.mark.parametrize("by", ["--stack", "--table"])
 @pytest.mark.parametrize("name", ["first.example", "second.example"])
-def test_a_site_of_the_parameter_gets_an_item(by: str, name: str, aws: EmbeddedAws, table: Sites, stack: str) -> None:
-    """A site that only the stack's parameter names gets an item, by the stack or by the table as mails name it."""
+def test_a_site_of_the_parameter_gets_an_item(
+    by: str, name: str, aws: EmbeddedAws, table: Sites, stack: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A site that only the stack's parameter names gets an item, by the stack or by the table as mails name it.
+
+    It declares nothing: the site is declared as long as the parameter names it, and no longer.
+    """
     where = {"--stack": stack, "--table": aws.physical["SitesTable"]}[by]
     assert main(["ack", name, "port.https_closed", "--for", "3d", by, where]) == 0
-    item = table.get(name)
-    assert item is not None
-    assert item.keys() == {"name", "acknowledge"}
+    item = table.get_many([name])[name]
+    assert item.keys() == {"name", "acknowledge", ELSEWHERE}
     assert 71.9 < hours_left(item["acknowledge"][0]) <= 72
+    assert table.get(name) is None
+    assert [item["name"] for item in table.all()] == [SITE]
+    capsys.readouterr()
+    assert main(["ack", name, "--list", by, where]) == 0
+    assert capsys.readouterr().out.startswith("port.https_closed  until ")
+    assert main(["ack", name, "certificate.expired", by, where]) == 0
+    assert main(["ack", name.upper(), "--clear", "port.https_closed", by, where]) == 0
+    item = table.get_many([name])[name]
+    assert item.keys() == {"name", "acknowledge", ELSEWHERE}
+    assert [entry["code"] for entry in item["acknowledge"]] == ["certificate.expired"]
+
+
+def test_an_item_of_a_site_that_left_the_parameter(
+    aws: EmbeddedAws, table: Sites, stack: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was acknowledged of a site of the parameter makes it no declared one after the parameter named it."""
+    Edits(aws.client("dynamodb"), aws.physical["SitesTable"]).change(
+        "left.example", "acknowledge", lambda _: [{"code": "*", "until": "2999-01-01"}], elsewhere="left.example"
+    )
+    for arguments in (["certificate.expired"], ["--list"], ["--clear", "all"]):
+        assert main(["ack", "left.example", *arguments, "--stack", stack]) == 2
+        assert "'left.example' is not declared" in capsys.readouterr().err
+    assert main(["sites", "list", "--stack", stack]) == 0
+    assert "left.example" not in capsys.readouterr().out
+    table.put({"name": "left.example"})
+    assert known(table, "left.example") == []
+
+
+@pytest.mark.parametrize(
+    ("row", "asked"),
+    [
+        ("Big.Example", "big.example"),
+        ("Big.Example", "BIG.example."),
+        ("big.example.", "big.example"),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("bücher.example", "BÜCHER.example"),
+        ("xn--bcher-kva.example", "bücher.example"),
+        (" big.example", "big.example"),
+    ],
+)
+@pytest.mark.parametrize("ticked", [True, False], ids=["known", "new"])
+def test_the_declaration_may_be_spelled_in_any_way(
+    row: str, asked: str, ticked: bool, table: Sites, stack: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The site is found however its item is spelled, whether a tick has noted the spelling or not."""
+    table.put({"name": row, "health": "/up"})
+    if ticked:
+        table.point(key_of(row), row)
+    assert main(["ack", asked, "certificate.expired", "--stack", stack]) == 0
+    assert [entry["code"] for entry in known(table, row)] == ["certificate.expired"]
+    assert sorted(item["name"] for item in table.all()) == sorted([row, SITE])
+    capsys.readouterr()
+    assert main(["ack", asked, "--list", "--stack", stack]) == 0
+    assert capsys.readouterr().out.startswith("certificate.expired  until ")
+    assert main(["ack", asked, "--clear", "certificate.expired", "--stack", stack]) == 0
+    assert table.get(row) == {"name": row, "health": "/up"}
+
+
+def test_the_spelling_that_is_checked_is_acknowledged(table: Sites, stack: str) -> None:
+    """Of several spellings the one is edited that the schedule takes: the normal one, else the first."""
+    table.put({"name": "SHOP.example"})
+    assert main(["ack", "SHOP.example", "certificate.expired", "--stack", stack]) == 0
+    assert len(known(table)) == 1
+    for name in ("Two.example", "TWO.example", "two.example."):
+        table.put({"name": name})
+    assert main(["ack", "Two.example", "certificate.expired", "--stack", stack]) == 0
+    assert len(known(table, "TWO.example")) == 1
 
 
 def test_an_unknown_site_gets_none(table: Sites, stack: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,6 +194,51 @@ def test_an_unknown_site_gets_none(table: Sites, stack: str, capsys: pytest.Capt
     said = capsys.readouterr().err
     assert "'shpo.example' is not declared" in said
     assert "padlock sites list" in said
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ("https://shop.example/cart?a=b", SITE),
+        ("http://SHOP.example:8080", SITE),
+        ("shop.example/cart", SITE),
+        ("shop.example:443", SITE),
+        ("www.shop.example", SITE),
+        ("https://www.shop.example/", SITE),
+        ("cdn.other.example", "listed.example"),
+        ("https://CDN.other.example./x", "listed.example"),
+        ("one.other.example", "single.example"),
+        ("bare.example", "www.bare.example"),
+        ("www.first.example", "first.example"),
+        ("https://second.example/", "second.example"),
+    ],
+)
+@pytest.mark.parametrize("arguments", [["certificate.expired"], ["--list"]], ids=["add", "list"])
+def test_a_url_or_a_host_of_a_site(
+    asked: str, meant: str, arguments: list[str], table: Sites, stack: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where a URL or another host of a declared site is given for the site, the line says which one may be meant."""
+    table.put({"name": "Listed.Example", "hosts": ["listed.example", "cdn.OTHER.example"]})
+    table.put({"name": "single.example", "hosts": "one.other.example"})
+    table.put({"name": "www.bare.example", "hosts": [5]})
+    before = sorted(map(str, table.rows()))
+    assert main(["ack", asked, *arguments, "--stack", stack]) == 2
+    shown = capsys.readouterr().err
+    assert f"did you mean {meant!r}?" in shown
+    assert shown.count("\n") == 1
+    assert sorted(map(str, table.rows())) == before
+
+
+@pytest.mark.parametrize(
+    "asked", ["https://[/", "https:///path", "x.shop.example", "hop.example", "https://shop", "a\\b"]
+)
+def test_nothing_that_may_be_meant(asked: str, table: Sites, stack: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where no declared site has such a host, none is named."""
+    assert table.get(SITE)
+    assert main(["ack", asked, "certificate.expired", "--stack", stack]) == 2
+    shown = capsys.readouterr().err
+    assert "is not declared" in shown
+    assert "did you mean" not in shown
 
 
 def test_clearing_makes_no_item(table: Sites, stack: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -189,6 +307,8 @@ def test_refuses(
     [
         (["--for", "3 weeks"], "such as 5m, 1h or 1d"),
         (["--for", "400d"], "out of range"),
+        (["--for", "0d"], "'0d' would be over at once; use 1m to 366d"),
+        (["--for", "0"], "--clear CODE"),
         (["--until", "tomorrow"], "such as 2026-12-24T18:00"),
         (["--until", "2999-01-01", "--for", "1d"], "not allowed with"),
     ],

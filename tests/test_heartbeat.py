@@ -72,14 +72,14 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         (timedelta(seconds=3599), 0.0, 0, ""),
         (timedelta(0), LONGEST_PENDING, 0, ""),
         (timedelta(minutes=-10), 0.0, 0, ""),
-        (timedelta(seconds=3600), 0.0, 0, "the last check was completed 3600 s ago"),
-        (None, 0.0, 0, "no check was ever completed"),
+        (timedelta(seconds=3600), 0.0, 0, "the last check that came to a result was 3600 s ago"),
+        (None, 0.0, 0, "no check has ever come to a result"),
         (timedelta(0), LONGEST_PENDING + 1, 0, "an alert has been pending for 901 s"),
         (timedelta(0), 0.0, 2, "the alerts of 2 sites could not be published"),
     ],
 )
 def test_withheld(run: timedelta | None, oldest: float, failed: int, why: str) -> None:
-    """A heartbeat stays away where no check completes, an alert waits too long, or one could not be published."""
+    """A heartbeat stays away where no check comes to a result, or an alert waits too long or was not published."""
     assert withheld(NOW, None if run is None else NOW - run, 3600, oldest, failed) == why
 
 

@@ -3,17 +3,31 @@
 import asyncio
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from padlock.changes import Policy, State, fold
-from padlock.checking import Task
-from padlock.findings import CHECKER, Finding
-from padlock.outage import NETWORK, SPAN, WINDOW, Watch, is_outage, newly_out_of_reach, place_of, window_of, worst_of
+from padlock.checking import Task, blind, invalid
+from padlock.findings import CHECKER
+from padlock.outage import (
+    NETWORK,
+    SPAN,
+    WINDOW,
+    Watch,
+    is_outage,
+    is_unclear,
+    newly_out_of_reach,
+    newly_out_of_sight,
+    place_of,
+    sight_of,
+    window_of,
+    worst_of,
+)
 from padlock.rules import RULES
-from padlock.running import judge_checker
+from padlock.running import Ran, judge_checker
 from padlock.storage import Sample, Slots, stamp
 
 from local.aws import EmbeddedAws
@@ -21,7 +35,7 @@ from tests import evidence_builder as builder
 from tests.reports import NOW, SITE, finding, report
 from tests.runs import FURTHER
 from tests.scripted import ENOUGH_TIME, Script, down
-from tests.watched import BLIND, codes
+from tests.watched import BLIND, Seen, codes
 
 EXPIRES = 2_000_000_000
 SITES = [f"s{number}.example" for number in range(6)]
@@ -44,6 +58,15 @@ def test_half_of_the_places_and_at_least_five(seen: int, failing: int, outage: b
     assert is_outage(Sample(places(*range(seen)), places(*range(failing)))) is outage
 
 
+@pytest.mark.parametrize(
+    ("seen", "failing", "unclear"),
+    [(4, 4, True), (1, 1, True), (8, 4, True), (9, 4, False), (6, 0, False), (0, 0, False), (5, 5, False)],
+)
+def test_half_of_too_few_places_tells_nothing(seen: int, failing: int, unclear: bool) -> None:
+    """Where at least half fail, and fewer than five, it may be an outage or not."""
+    assert is_unclear(Sample(places(*range(seen)), places(*range(failing)))) is unclear
+
+
 def test_codes_of_the_network_are_rules() -> None:
     """What counts as out of reach is what rules say, and may pass by itself."""
     assert set(RULES) >= NETWORK
@@ -59,6 +82,15 @@ def test_sites_that_share_an_address_are_one_place() -> None:
     blind = builder.change(one, dns=None, registration=None)
     assert place_of(blind, "a.example") != place_of(blind, "b.example")
     assert place_of(None, "a.example") == place_of(blind, "a.example")
+
+
+def test_sight_is_of_sites_and_blindness_of_addresses() -> None:
+    """Sites that are seen count one by one, so do those of which nothing is known; what hides a host is one thing."""
+    one, unresolved = builder.healthy(), builder.change(builder.healthy(), dns=None)
+    assert sight_of(one, "a.example", blind=False) != sight_of(one, "b.example", blind=False)
+    assert sight_of(one, "a.example", blind=True) == sight_of(one, "b.example", blind=True)
+    seen = sight_of(one, "a.example", blind=False)
+    assert sight_of(unresolved, "a.example", blind=True) == sight_of(None, "a.example", blind=True) == seen
 
 
 @pytest.mark.parametrize(
@@ -81,6 +113,39 @@ def test_what_a_site_says_of_the_checker(before: Any, look: Any, said: bool | No
     shown = [one if one is BLIND else report(*one) for one in (before, look)]
     state, _ = fold(State(), [shown[0], shown[0]], Policy())
     assert newly_out_of_reach(state, shown[1]) is said
+
+
+STALE = finding("site.stale")
+
+
+@pytest.mark.parametrize(
+    ("before", "look", "said"),
+    [
+        ([], BLIND, True),
+        ([], report(), False),
+        ([down(SITE)], BLIND, True),
+        ([], report(down(SITE)), False),
+        ([STALE], BLIND, None),
+        ([STALE], report(), None),
+        ([], invalid({"name": SITE}, "unknown key", NOW), None),
+    ],
+)
+def test_what_a_site_says_of_the_checkers_sight(before: Any, look: Any, said: bool | None) -> None:
+    """A look that came to nothing counts until the site itself was told to be stale; one that was not made never."""
+    state, _ = fold(State(), [report(*before)] * 2, Policy())
+    assert newly_out_of_sight(state, look) is said
+
+
+def test_site_that_was_never_seen_says_something_of_the_checkers_sight() -> None:
+    """A checker that was deployed blind has never seen anything."""
+    assert newly_out_of_sight(State(), BLIND) is True
+    assert newly_out_of_reach(State(), report(down(SITE))) is None
+
+
+def test_wrong_declaration_reaches_nothing() -> None:
+    """A site at which nobody looks is none that can be reached."""
+    state, _ = fold(State(), [report()], Policy())
+    assert newly_out_of_reach(state, invalid({"name": SITE}, "unknown key", NOW)) is None
 
 
 # --- what functions tell each other -------------------------------------------------------------------------------
@@ -158,6 +223,26 @@ def test_what_is_told_is_sent_once(aws: EmbeddedAws) -> None:
     assert client.updates == 1
 
 
+def test_functions_know_what_others_cannot_see(aws: EmbeddedAws) -> None:
+    """What can be seen is counted by itself: what is out of reach is none of it, and the reason is told."""
+    (one, _), (two, _) = watching(aws), watching(aws)
+    for number in (1, 2, 3):
+        one.sighted(NOW, f"site-{number}", blind=True, why="a fault of Padlock's: KeyError: 'x'")
+        one.saw(NOW, f"place-{number}", failing=True)
+    assert not one.is_blind(NOW, EXPIRES)
+    for number in (4, 5):
+        two.sighted(NOW, f"site-{number}", blind=True)
+    assert two.is_blind(NOW, EXPIRES)
+    assert two.outage(NOW, EXPIRES) == "none"
+    slots = Slots(aws.client("dynamodb"), aws.physical["ResultsTable"])
+    (sample,) = slots.between(window_of(NOW), window_of(NOW), "sight")
+    assert (len(sample.failing), sample.why) == (5, "a fault of Padlock's: KeyError: 'x'")
+    for number in range(6, 12):
+        two.sighted(NOW, f"site-{number}", blind=False)
+    assert not two.is_blind(NOW, EXPIRES)
+    assert not one.is_blind(NOW + SPAN + timedelta(seconds=WINDOW), EXPIRES), "what is long ago does not count"
+
+
 def test_who_asks_meanwhile_knows_what_is_being_sent(aws: EmbeddedAws) -> None:
     """Runs of one batch that ask at the same moment all get the same answer: none alerts for want of the others."""
     other, _ = watching(aws)
@@ -199,27 +284,37 @@ def script(aws: EmbeddedAws) -> Script:
     return script
 
 
-async def slot(script: Script, found: dict[str, list[Finding]]) -> list[str | None]:
+async def slot(script: Script, found: Mapping[str, Seen], sites: Sequence[str] = SITES) -> list[str | None]:
     """Run all six sites in one slot, each look of each seeing the same; then what dispatch does one slot later."""
-    script.now += timedelta(minutes=5)
-    script.meet(len(SITES))
-    script.declared.update(SITES)
-    runner = script.runner()
-    for site in SITES:
-        script.will_see(site, found.get(site, []), found.get(site, []))
-    until = time.monotonic() + ENOUGH_TIME
-    ran = await asyncio.gather(*(runner.run(Task(site, script.now), until) for site in SITES))
-    script.watch.flush(EXPIRES)
-    for site in SITES:
-        script.left(site)
+    ran = await runs(script, found, sites)
     judge_checker(
         script.results, script.slots, stamp(script.now), script.now + timedelta(minutes=5), FURTHER, EXPIRES
     )
     return [one.status for one in ran]
 
 
-ALL_DOWN = {site: [down(site)] for site in SITES}
-ALL_WELL: dict[str, list[Finding]] = {}
+async def runs(script: Script, found: Mapping[str, Seen], sites: Sequence[str], minutes: float = 5) -> list[Ran]:
+    """Run the sites some minutes after the last slot."""
+    script.now += timedelta(minutes=minutes)
+    script.meet(len(sites))
+    script.declared.update(sites)
+    runner = script.runner()
+    for site in sites:
+        script.will_see(site, found.get(site, []), found.get(site, []))
+    until = time.monotonic() + ENOUGH_TIME
+    ran = await asyncio.gather(*(runner.run(Task(site, script.now), until) for site in sites))
+    script.watch.flush(EXPIRES)
+    for site in sites:
+        script.left(site)
+    return ran
+
+
+ALL_DOWN: Mapping[str, Seen] = {site: [down(site)] for site in SITES}
+ALL_WELL: Mapping[str, Seen] = {}
+FAULT = "a fault of Padlock's: KeyError: 'resolver'"
+ALL_BLIND: Mapping[str, Seen] = {site: blind(site, NOW, FAULT) for site in SITES}
+BLINDED = ("changed", "ok", "error")
+"""The checker's alert after a slot in which that was suspected only."""
 
 
 async def test_outage_makes_one_alert_of_the_checker_and_none_of_the_sites(script: Script) -> None:
@@ -289,7 +384,7 @@ async def test_what_was_open_before_stays_as_it_was(script: Script) -> None:
     """An outage neither ends nor repeats what a site was told of before."""
     expired = [finding("certificate.expired", SITES[0])]
     await slot(script, {SITES[0]: expired})
-    await slot(script, ALL_DOWN | {SITES[0]: [*expired, down(SITES[0])]})
+    await slot(script, {**ALL_DOWN, SITES[0]: [*expired, down(SITES[0])]})
     assert codes(script.results.load(SITES[0]).state.findings) == ["certificate.expired"]
     assert script.alerts(SITES[0]) == [("changed", "unknown", "error")]
     assert len(script.alerts(CHECKER)) == 1
@@ -314,3 +409,151 @@ def test_checker_that_comes_and_goes_settles(script: Script) -> None:
         judge_checker(script.results, script.slots, stamp(at), at, FURTHER, EXPIRES)
     kinds = [kind for kind, *_ in script.alerts(CHECKER)]
     assert kinds == ["changed"] * 6 + ["flapping", "settled", "changed"]
+
+
+# --- a checker that sees nothing ----------------------------------------------------------------------------------
+
+
+async def test_blind_checker_makes_one_alert_and_no_site_is_stale(script: Script) -> None:
+    """Runs that see nothing of any site are Padlock's own outage: told once after two slots, and once when over."""
+    await slot(script, ALL_WELL)
+    await slot(script, ALL_BLIND)
+    assert script.alerts(CHECKER) == [], "what passes within a slot harms nobody"
+    for _ in range(6):
+        assert set(await slot(script, ALL_BLIND)) == {"inconclusive"}
+    assert script.alerts(CHECKER) == [BLINDED]
+    told = script.records(CHECKER)[-1]
+    assert told["change"]["opened"] == ["checker.outage #checker"]
+    assert "Padlock itself: cannot see most sites" in told["subject"]
+    assert f"could not see anything of 6 of 6 sites; one of them: {FAULT}" in " ".join(told["body"].split())
+    await slot(script, ALL_WELL)
+    await slot(script, ALL_WELL)
+    assert script.alerts(CHECKER)[1:] == [("changed", "error", "ok")]
+    assert [script.alerts(site) for site in SITES] == [[]] * 6
+    assert {script.results.load(site).state.site_status for site in SITES} == {"ok"}
+
+
+async def test_blindness_of_one_slot_is_told_to_nobody(script: Script) -> None:
+    """Slots without sight that do not follow each other are no outage."""
+    for found in (ALL_WELL, ALL_BLIND, ALL_WELL, ALL_BLIND, ALL_WELL):
+        await slot(script, found)
+    assert script.alerts(CHECKER) == []
+    assert [script.alerts(site) for site in SITES] == [[]] * 6
+
+
+async def test_checker_that_was_deployed_blind_makes_one_alert(script: Script) -> None:
+    """Sites that were never seen count as well: the first runs of a stack that cannot see tell of the stack."""
+    for _ in range(5):
+        await slot(script, ALL_BLIND)
+    assert len(script.alerts(CHECKER)) == 1
+    assert [script.alerts(site) for site in SITES] == [[]] * 6
+    await slot(script, ALL_WELL)
+    assert script.alerts(CHECKER)[1:] == [("changed", "error", "ok")]
+
+
+@pytest.mark.parametrize("sites", [SITES[:1], SITES[:4]])
+async def test_few_sites_are_stale_one_by_one(script: Script, sites: list[str]) -> None:
+    """In a stack of fewer than five sites each tells of itself that it is not seen, after three intervals."""
+    await slot(script, ALL_WELL, sites)
+    for _ in range(5):
+        await slot(script, ALL_BLIND, sites)
+    assert [script.alerts(site) for site in sites] == [[("changed", "ok", "error")]] * len(sites)
+    assert {code for site in sites for code in codes(script.results.load(site).state.findings)} == {"site.stale"}
+    assert script.records(CHECKER) == []
+
+
+async def test_one_site_that_is_not_seen_is_stale(script: Script) -> None:
+    """Where the others are seen the checker is well, and the site is told to be stale as ever."""
+    await slot(script, ALL_WELL)
+    for _ in range(3):
+        await slot(script, {SITES[2]: ALL_BLIND[SITES[2]]})
+    assert [len(script.alerts(site)) for site in SITES] == [0, 0, 1, 0, 0, 0]
+    assert codes(script.results.load(SITES[2]).state.findings) == ["site.stale"]
+    assert script.records(CHECKER) == []
+
+
+async def test_sites_at_one_address_are_stale_one_by_one(script: Script) -> None:
+    """A host that keeps any look at its sites from coming to a result is no outage of the checker."""
+    script.addresses = dict.fromkeys(SITES, "192.0.2.1")
+    await slot(script, ALL_WELL)
+    for _ in range(4):
+        await slot(script, ALL_BLIND)
+    assert [script.alerts(site) for site in SITES] == [[("changed", "ok", "error")]] * 6
+    assert script.records(CHECKER) == []
+
+
+async def test_site_that_is_not_seen_after_the_outage_is_stale(script: Script) -> None:
+    """What stays out of sight when the others are seen again is told of itself, one slot after the outage is over."""
+    await slot(script, ALL_WELL)
+    for _ in range(4):
+        await slot(script, ALL_BLIND)
+    alone = {SITES[3]: ALL_BLIND[SITES[3]]}
+    await slot(script, alone)
+    assert script.alerts(CHECKER) == [BLINDED, ("changed", "error", "ok")]
+    await slot(script, alone)
+    assert script.alerts(SITES[3]) == [("changed", "ok", "error")]
+    for _ in range(2):
+        await slot(script, alone)
+    assert len(script.alerts(CHECKER)) == 2
+
+
+async def test_outage_of_another_kind_is_the_same_one(script: Script) -> None:
+    """An outage that begins without a network and goes on without sight is told once, and once when it is over."""
+    await slot(script, ALL_WELL)
+    for found in (ALL_DOWN, ALL_DOWN, ALL_BLIND, ALL_BLIND, ALL_BLIND, ALL_BLIND, ALL_DOWN, ALL_WELL):
+        await slot(script, found)
+    assert script.alerts(CHECKER) == [("changed", "unknown", "error"), ("changed", "error", "ok")]
+    assert [script.alerts(site) for site in SITES] == [[]] * 6
+
+
+async def test_slot_with_few_sites_does_not_end_an_outage(script: Script) -> None:
+    """A slot in which only one site is due, and is not seen either, does not say that the checker sees again."""
+    await slot(script, ALL_WELL)
+    for _ in range(3):
+        await slot(script, ALL_BLIND)
+        await slot(script, ALL_BLIND, SITES[:1])
+    assert script.alerts(CHECKER) == [BLINDED]
+    assert script.alerts(SITES[0]) == []
+    await slot(script, ALL_WELL, SITES[:1])
+    assert len(script.alerts(CHECKER)) == 2
+
+
+async def test_queue_that_was_held_up_makes_no_site_stale(script: Script) -> None:
+    """Where three runs of each site come at once, and no slot was judged yet, what the first two saw is enough."""
+    await slot(script, ALL_WELL)
+    await runs(script, ALL_BLIND, SITES, minutes=30)
+    for _ in range(2):
+        await runs(script, ALL_BLIND, SITES, minutes=0.1)
+    assert {script.results.load(site).state.blind for site in SITES} == {3}
+    assert [script.alerts(site) for site in SITES] == [[]] * 6
+
+
+async def test_sites_that_all_end_their_function_are_not_stale(script: Script) -> None:
+    """Messages that are given up are runs without sight: a function that none survives is the checker's outage."""
+    await slot(script, ALL_WELL)
+    for _ in range(4):
+        script.now += timedelta(minutes=5)
+        for site in SITES:
+            ran = await script.runner().abandon(Task(site, script.now), "it ended the function")
+            assert (ran.status, ran.saw) == ("inconclusive", False)
+        script.watch.flush(EXPIRES)
+        end = script.now + timedelta(minutes=5)
+        judge_checker(script.results, script.slots, stamp(script.now), end, FURTHER, EXPIRES)
+    assert script.alerts(CHECKER) == [BLINDED]
+    assert [script.alerts(site) for site in SITES] == [[]] * 6
+
+
+@pytest.mark.parametrize(
+    ("found", "saw"), [([], True), ([down(SITES[0])], True), (ALL_BLIND[SITES[0]], False), (ALL_DOWN, False)]
+)
+async def test_what_counts_as_a_result(script: Script, found: Any, saw: bool) -> None:
+    """A run that saw its site came to a result, whatever that is; one without sight or network did not."""
+    await slot(script, ALL_WELL)
+    seen = found if isinstance(found, Mapping) else {SITES[0]: found}
+    assert (await runs(script, seen, SITES))[0].saw is saw
+
+
+async def test_wrong_declaration_is_no_result(script: Script) -> None:
+    """A site at which nobody looks for its declaration is wrong does not say that anything is watched."""
+    ran = await script.run({"name": SITE, "helth": 1}, invalid({"name": SITE}, "unknown key", NOW))
+    assert (ran.status, ran.saw) == ("error", False)

@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 from padlock.schedule import Dispatched, Queue, Tick, dispatch, is_due, previous
 from padlock.site import key_of
 from padlock.storage import Sites
+from padlock.storage.edits import Edits
+from padlock.storage.sites import ELSEWHERE
 from padlock.storage.ticks import LastTick, Ticks
 
 from local.aws import EmbeddedAws
@@ -142,6 +144,58 @@ def test_one_site_under_several_spellings_runs_once(
         assert dispatch(ticks, sites, "b.example", queue, at, for_ever).sites == 2
         assert sorted(m["site"]["name"] for m in queued(aws)) == ["B.example", "a.example"]
     assert sum("is left out" in entry.getMessage() for entry in caplog.records) == 6
+
+
+def test_spelling_that_counts_is_noted(aws: EmbeddedAws, ticks: Ticks, sites: Sites, queue: Queue) -> None:
+    """A tick notes which other spelling declares a site, once, and anew where another one does; it sends no note."""
+    for name in ("A.Example", "a.example.", "bücher.example", "normal.example", "Normal.example", "not/A host", " "):
+        sites.put({"name": name})
+    expected = {"a.example": "A.Example", "xn--bcher-kva.example": "bücher.example"}
+    for at in (NOW, NOW + HOUR):
+        assert dispatch(ticks, sites, "", queue, at, for_ever).sites == 5
+        assert {row["name"]: row[ELSEWHERE] for row in sites.rows() if ELSEWHERE in row} == expected
+        assert [m["site"].keys() for m in queued(aws)] == [{"name"}] * 5
+    assert sites.find("a.example") == {"name": "A.Example"}
+    sites.delete("A.Example")
+    dispatch(ticks, sites, "", queue, NOW + 2 * HOUR, for_ever)
+    assert sites.find("a.example") == {"name": "a.example."}
+
+
+def test_noting_a_spelling_costs_one_write(
+    aws: EmbeddedAws, ticks: Ticks, sites: Sites, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once a spelling is noted, no tick writes it again."""
+    fill(aws, *({"name": name.upper()} for name in NAMES[:30]))
+    written: list[str] = []
+    point = Sites.point
+
+    def counted(self: Sites, key: str, spelled: str) -> None:
+        written.append(key)
+        point(self, key, spelled)
+
+    monkeypatch.setattr(Sites, "point", counted)
+    for at in (NOW, NOW + HOUR, NOW + 2 * HOUR):
+        dispatch(ticks, sites, "", queue, at, for_ever)
+    assert sorted(written) == sorted(NAMES[:30])
+
+
+def test_what_only_acknowledges_declares_nothing(aws: EmbeddedAws, ticks: Ticks, sites: Sites, queue: Queue) -> None:
+    """What is acknowledged of a site of the parameter is sent with it; once it leaves the parameter, it is gone.
+
+    An item of another spelling declares it in the parameter's place.
+    """
+    edits = Edits(aws.client("dynamodb"), aws.physical["SitesTable"])
+    known = [{"code": "*", "until": "2999-01-01"}]
+    for name in ("a.example", "b.example", "c.example"):
+        edits.change(name, "acknowledge", lambda _: known, elsewhere=name)
+    sites.put({"name": "B.example"})
+    assert dispatch(ticks, sites, "A.Example,b.example", queue, NOW, for_ever).sites == 2
+    sent = sorted((m["site"] for m in queued(aws)), key=lambda site: str(site["name"]).lower())
+    assert sent == [{"name": "a.example", "acknowledge": known}, {"name": "B.example"}]
+    assert dispatch(ticks, sites, "b.example", queue, NOW + HOUR, for_ever).sites == 1
+    assert [m["site"] for m in queued(aws) if "removed" in m] == ["a.example"]
+    assert dispatch(ticks, sites, "b.example", queue, NOW + 2 * HOUR, for_ever).sites == 1
+    assert [m["site"] for m in queued(aws)] == [{"name": "B.example"}]
 
 
 def test_first_spelling_counts_wherever_it_stands(aws: EmbeddedAws, ticks: Ticks, sites: Sites, queue: Queue) -> None:

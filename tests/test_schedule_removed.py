@@ -60,6 +60,14 @@ def test_site_that_is_declared_otherwise_stays(
     assert queued(aws) == [closing("gone.example")]
 
 
+def test_site_is_gone_though_a_spelling_of_it_is_noted(aws: EmbeddedAws, sites: Sites, queue: Queue) -> None:
+    """An item that declares nothing keeps no site, nor does its own removal end one."""
+    sites.point("a.example", "A.Example")
+    sites.put({"name": "B.Example"})
+    assert remove([removal("A.Example", 1), removal("b.example", 2)], sites, "", queue) == []
+    assert queued(aws) == [closing("a.example")]
+
+
 def test_only_removals_count(aws: EmbeddedAws, sites: Sites, queue: Queue) -> None:
     """Records of rows that are new or changed say nothing of what is gone."""
     records = [removal("a.example", 1, "INSERT"), removal("b.example", 2, "MODIFY")]

@@ -7,6 +7,8 @@ from boto3.dynamodb.types import TypeDeserializer
 from padlock.storage import MARK, Sites
 from padlock.storage._items import marshal
 from padlock.storage._plain import plain, unmarshal
+from padlock.storage.edits import Edits
+from padlock.storage.sites import ELSEWHERE
 
 from local.aws import EmbeddedAws
 
@@ -139,3 +141,80 @@ def test_mark_revives_no_removed_site(sites: Sites) -> None:
     """A site that was removed while it was dispatched stays removed."""
     sites.mark("gone.example", "2026-11-20T17:05:00Z")
     assert list(sites.rows()) == []
+
+
+# --- items that declare nothing -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def elsewhere(aws: EmbeddedAws, sites: Sites) -> Sites:
+    """Return a table with one declaration, and items that declare nothing of two sites, acknowledged and not."""
+    sites.put({"name": "A.Example", "health": "/up"})
+    sites.point("a.example", "A.Example")
+    edits = Edits(aws.client("dynamodb"), aws.physical["SitesTable"])
+    edits.change("bare.example", "acknowledge", lambda _: ["known"], elsewhere="Bare.example")
+    return sites
+
+
+def test_an_item_that_declares_nothing_is_no_declaration(elsewhere: Sites) -> None:
+    """Who asks for declarations gets none of those items; who asks for items as they are gets all."""
+    assert [row["name"] for row in elsewhere.all()] == ["A.Example"]
+    assert elsewhere.names(lambda _: True) == ["A.Example"]
+    assert elsewhere.some(lambda row: "health" in row, "health") == [{"name": "A.Example", "health": "/up"}]
+    assert elsewhere.get("a.example") is None
+    assert elsewhere.get("bare.example") is None
+    assert elsewhere.get_many(["a.example", "bare.example"]) == {
+        "a.example": {"name": "a.example", ELSEWHERE: "A.Example"},
+        "bare.example": {"name": "bare.example", ELSEWHERE: "Bare.example", "acknowledge": ["known"]},
+    }
+    assert len(list(elsewhere.rows())) == 3
+
+
+def test_a_site_is_found_where_it_is_declared(elsewhere: Sites) -> None:
+    """By its normal name a site is found under the spelling that is noted, until that one is gone or put anew."""
+    assert elsewhere.find("a.example") == {"name": "A.Example", "health": "/up"}
+    assert elsewhere.find("bare.example") is None
+    assert elsewhere.find("none.example") is None
+    assert elsewhere.delete("A.Example")
+    assert elsewhere.find("a.example") is None
+    elsewhere.put({"name": "a.example", "slow": 3})
+    elsewhere.mark("a.example", "slot")
+    assert elsewhere.find("a.example") == {"name": "a.example", "slow": 3}
+
+
+def test_a_spelling_is_noted_beside_no_declaration(elsewhere: Sites) -> None:
+    """A declaration under the normal name is never made one that declares nothing; what is acknowledged stays."""
+    elsewhere.point("A.Example", "a.EXAMPLE")
+    assert elsewhere.get("A.Example") == {"name": "A.Example", "health": "/up"}
+    elsewhere.point("bare.example", "BARE.example")
+    assert elsewhere.get_many(["bare.example"])["bare.example"] == {
+        "name": "bare.example",
+        ELSEWHERE: "BARE.example",
+        "acknowledge": ["known"],
+    }
+
+
+def test_only_declarations_are_removed(elsewhere: Sites) -> None:
+    """A site is removed by its normal name too; what is acknowledged of one of the parameter stays."""
+    assert elsewhere.delete("a.example")
+    assert list(elsewhere.all()) == []
+    assert not elsewhere.delete("a.example")
+    assert not elsewhere.delete("bare.example")
+    assert elsewhere.get_many(["bare.example"])["bare.example"]["acknowledge"] == ["known"]
+
+
+def test_a_later_edit_keeps_what_the_item_is(aws: EmbeddedAws, elsewhere: Sites) -> None:
+    """An edit makes no declaration of an item that declares nothing, and the other way round."""
+    edits = Edits(aws.client("dynamodb"), aws.physical["SitesTable"])
+    for name in ("bare.example", "A.Example"):
+        edits.change(name, "acknowledge", lambda _: ["newer"], elsewhere="other")
+    rows = elsewhere.get_many(["bare.example", "A.Example"])
+    assert rows["bare.example"] == {"name": "bare.example", ELSEWHERE: "Bare.example", "acknowledge": ["newer"]}
+    assert rows["A.Example"] == {"name": "A.Example", "health": "/up", "acknowledge": ["newer"]}
+
+
+@pytest.mark.parametrize("name", ["", "x" * 2049, "\ud800", "é" * 1025], ids=["empty", "long", "half", "octets"])
+def test_what_can_be_no_name_is_not_there(sites: Sites, name: str) -> None:
+    """DynamoDB refuses to look for such a key: nothing stands under it."""
+    assert sites.get(name) is None
+    assert sites.find(name) is None

@@ -34,6 +34,17 @@ def test_what_functions_add_is_together(slots: Slots) -> None:
     assert slots.windows("2026-11-20T17:00:00Z", "2026-11-20T17:10:00Z") == {SLOT: both}
 
 
+def test_what_can_be_seen_is_counted_by_itself(slots: Slots) -> None:
+    """The two series of one window know nothing of each other; the reason that was told last stays."""
+    slots.add(SLOT, Sample(places(1, 2), places(1, 1)), EXPIRES)
+    blind = slots.add(SLOT, Sample(places(3, 4), places(3, 4), "no resolver"), EXPIRES, "sight")
+    assert blind == Sample(places(3, 4), places(3, 4), "no resolver")
+    both = slots.add(SLOT, Sample(places(5, 5)), EXPIRES, "sight")
+    assert both == Sample(places(3, 5), places(3, 4), "no resolver")
+    assert slots.between(SLOT, SLOT) == [Sample(places(1, 2), places(1, 1))]
+    assert slots.windows(SLOT, SLOT, "sight") == {SLOT: both}
+
+
 def test_samples_go_by_themselves(slots: Slots, aws: EmbeddedAws) -> None:
     """A slot's item has the time at which the table removes it."""
     slots.add(SLOT, Sample(places(1, 1)), EXPIRES)

@@ -12,9 +12,9 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.logging import utils
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from padlock import audit, storage
+from padlock import audit, logs, storage
 
-logger = Logger()
+logger = Logger(json_serializer=logs.line)
 metrics = Metrics()
 # An event that counts nothing is no fault, and the warning would stand in the log as plain text.
 warnings.filterwarnings("ignore", "No application metrics to publish")

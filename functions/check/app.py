@@ -15,7 +15,7 @@ from aws_lambda_powertools.utilities.batch import AsyncBatchProcessor, EventType
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
-from padlock import checking, on_demand, outage, running, storage
+from padlock import checking, logs, on_demand, outage, running, storage
 from padlock.message import Further
 from padlock.network import vantage
 from padlock.site import key_of
@@ -33,7 +33,7 @@ class Poisoned(Exception):
 TOLD = (checking.InvalidMessage, Poisoned)
 """What is logged in one line where it happens."""
 
-logger = Logger()
+logger = Logger(json_serializer=logs.line)
 metrics = Metrics()
 # An event that counts nothing is no fault, and the warning would stand in the log as plain text.
 warnings.filterwarnings("ignore", "No application metrics to publish")
@@ -96,9 +96,10 @@ def work(records: list[dict[str, Any]], context: LambdaContext) -> dict[str, Any
         suspects.reverse()
     batches = [[record for record in records if receives(record) < SUSPECT], *([record] for record in suspects)]
     failed: list[Any] = []
+    saw: list[bool] = []
 
     async def run(record: SQSRecord) -> None:
-        await run_one(record, until)
+        saw.append(await run_one(record, until))
 
     for number, batch in enumerate(filter(None, batches)):
         if number and until - time.monotonic() < LONGEST_LOOK:
@@ -106,15 +107,18 @@ def work(records: list[dict[str, Any]], context: LambdaContext) -> dict[str, Any
             continue
         answer = async_process_partial_response({"Records": batch}, run, processor, context)
         failed += answer["batchItemFailures"]
-    note(ran=len(failed) < len(records))
+    note(saw=any(saw))
     return {"batchItemFailures": failed}
 
 
-def note(*, ran: bool) -> None:
-    """Keep what the batch has seen of the checker itself; its runs are stored, whatever becomes of this."""
+def note(*, saw: bool) -> None:
+    """Keep what the batch has seen of the checker itself; its runs are stored, whatever becomes of this.
+
+    `saw`: one of them came to a result. A checker that sees nothing completes its runs, and watches nothing.
+    """
     try:
         watch.flush(int(time.time()) + running.SAMPLE_SECONDS)
-        if ran:
+        if saw:
             slots.ran(datetime.now(UTC))
     except (BotoCoreError, ClientError) as error:
         library.warning("what this batch has seen of the checker itself is lost: %s", error)
@@ -125,8 +129,8 @@ def receives(record: dict[str, Any]) -> int:
     return int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
 
 
-async def run_one(record: SQSRecord, until: float) -> None:
-    """Check the site of one message."""
+async def run_one(record: SQSRecord, until: float) -> bool:
+    """Check the site of one message; return whether that came to a result by what was seen."""
     try:
         task = checking.read_task(record.body)
     except checking.InvalidMessage as error:
@@ -140,6 +144,8 @@ async def run_one(record: SQSRecord, until: float) -> None:
         metrics.add_metric("RunsCompleted", MetricUnit.Count, 1)
         metrics.add_metric("RunsFailing", MetricUnit.Count, int(ran.status == "error"))
         metrics.add_metric("RunsInconclusive", MetricUnit.Count, int(ran.status == "inconclusive"))
+        metrics.add_metric("RunsConclusive", MetricUnit.Count, int(ran.saw))
+    return ran.saw
 
 
 async def give_up(task: checking.Task) -> None:

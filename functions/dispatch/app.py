@@ -16,12 +16,12 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.logging import utils
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from padlock import running, schedule, storage, weekly
+from padlock import logs, running, schedule, storage, weekly
 from padlock.message import Further
 from padlock.storage.fleet import Fleet
 from padlock.storage.ticks import Ticks
 
-logger = Logger()
+logger = Logger(json_serializer=logs.line)
 metrics = Metrics()
 # An event that counts nothing is no fault, and the warning would stand in the log as plain text.
 warnings.filterwarnings("ignore", "No application metrics to publish")

@@ -14,13 +14,13 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from padlock import heartbeat, notify, storage
+from padlock import heartbeat, logs, notify, storage
 from padlock.network import vantage
 
 SPARE_SECONDS = 5
 """Of the function's time, for what follows the last publish."""
 
-logger = Logger()
+logger = Logger(json_serializer=logs.line)
 metrics = Metrics()
 # An event that counts nothing is no fault, and the warning would stand in the log as plain text.
 warnings.filterwarnings("ignore", "No application metrics to publish")

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from padlock.findings import Report
 from padlock.storage import Results, Sites
+from padlock.storage.edits import Edits
 
 from local.aws import EmbeddedAws
 from local.pump import Pump
@@ -33,6 +34,41 @@ def test_bare_name_means_the_declared_site(pump: Pump, shop: LoopbackSite, sites
     """A name that stands in the Sites table is checked as it is declared there."""
     sites.put(shop.declaration)
     assert pump.invoke("check", {"site": NAME.upper()})["status"] == "notice"
+
+
+@pytest.mark.parametrize("row", ["Shop.Example", "shop.example.", "SHOP.EXAMPLE."])
+@pytest.mark.parametrize("ticked", [True, False], ids=["known", "new"])
+def test_declaration_may_be_spelled_in_any_way(
+    pump: Pump, shop: LoopbackSite, sites: Sites, row: str, ticked: bool
+) -> None:
+    """A site is checked as its item declares it, however that spells the name; a new one under its own spelling."""
+    sites.put(shop.declaration | {"name": row})
+    if ticked:
+        pump.run()
+    asked = [row, NAME, "shop.EXAMPLE."] if ticked else [row]
+    answer = pump.invoke("check", {"sites": asked})
+    assert [report.get("status") for report in answer["reports"]] == ["notice"] * len(asked)
+
+
+def test_international_name_in_its_own_letters(pump: Pump, shop: LoopbackSite, sites: Sites) -> None:
+    """An item in Unicode is found by the name that mails have, and by any spelling of it."""
+    sites.put({"name": "bücher.example", "disable": ["nonsense"]})
+    pump.run()
+    answer = pump.invoke("check", {"sites": ["xn--bcher-kva.example", "BÜCHER.example", "bücher.example."]})
+    assert all("no check has the code 'nonsense'" in report["error"] for report in answer["reports"])
+
+
+def test_site_that_was_acknowledged_stays_the_parameters(
+    pump: Pump, aws: EmbeddedAws, sites: Sites, results: Results
+) -> None:
+    """An item that only acknowledges declares no site: a message of one that left the parameter is an old one."""
+    edits = Edits(aws.client("dynamodb"), aws.physical["SitesTable"])
+    edits.change(NAME, "acknowledge", lambda _: [{"code": "*", "until": "2999-01-01"}], elsewhere=NAME)
+    body = json.dumps({"site": {"name": NAME}, "slot": "2026-11-20T17:05:00Z"})
+    aws.client("sqs").send_message(QueueUrl=aws.physical["CheckQueue"], MessageBody=body)
+    pump.run()
+    assert list(results.history(NAME)) == []
+    assert sites.get(NAME) is None
 
 
 def test_list_answers_in_order_with_errors_in_place(pump: Pump, shop: LoopbackSite) -> None:

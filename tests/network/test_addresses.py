@@ -1,8 +1,13 @@
 """Which addresses may be connected to."""
 
+import datetime as dt
 import ipaddress
+import random
+import re
+from pathlib import Path
 
 import pytest
+from padlock.network import addresses
 from padlock.network.addresses import allowed_networks, refusal
 
 REFUSED = {
@@ -162,3 +167,58 @@ def test_every_block_of_both_registries_is_refused() -> None:
     for block in blocks:
         assert refusal(str(block[0]))
         assert refusal(str(block[-1]))
+
+
+PROMISED = (
+    # hostile.md's own words
+    *("224.0.0.0/4", "168.63.129.16/32", "2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"),
+    # every IPv6 address outside 2000::/3, among them all multicast, and what carries an IPv4 address
+    *("::/3", "4000::/2", "8000::/1", "ff00::/8", "::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96"),
+    *("64:ff9b:1::/48", "2001::/32", "fec0::/10", "fe80::/10", "fc00::/7"),
+    # metadata services, container credentials, and a function's runtime API
+    *("169.254.0.0/16", "fd00:ec2::/32", "fd20:ce::254/128", "100.100.100.200/32", "192.0.0.192/32", "127.0.0.0/8"),
+    *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "0.0.0.0/8", "198.18.0.0/15", "240.0.0.0/4"),
+)
+GLOBAL_TO_PYTHON = ("64:ff9b::a9fe:a9fe", "::ffff:0:127.0.0.1", "3fff::1", "fec0::1", "224.0.0.1", "ff0e::1")
+"""What `is_global` of one version of Python or another lets through."""
+
+
+@pytest.mark.parametrize("block", PROMISED)
+def test_every_promised_block_is_refused(block: str) -> None:
+    """The first and the last address of a block, and a few hundred between, are refused where nothing is allowed."""
+    network = ipaddress.ip_network(block)
+    chance = random.Random(block)  # noqa: S311 — the same addresses in every run
+    between = [network[chance.randrange(network.num_addresses)] for _ in range(300)]
+    let_through = [address for address in (network[0], network[-1], *between) if not refusal(str(address))]
+    assert let_through == []
+
+
+@pytest.mark.parametrize("address", GLOBAL_TO_PYTHON)
+def test_what_is_globally_reachable_counts_for_nothing(address: str) -> None:
+    """Neither Python's notion of global addresses nor the registries' column opens anything."""
+    assert refusal(address) != ""
+
+
+@pytest.mark.parametrize("address", ["2606:4700::1111", "2a00:1450::1", "fe80::1"])
+@pytest.mark.parametrize("zone", ["eth0", "0", "lo", "%", "25eth0"])
+def test_any_zone_id_is_refused(address: str, zone: str) -> None:
+    """An address with a zone id is refused, however public it is, and whatever is allowed."""
+    assert refusal(f"{address}%{zone}", ("::/0",)) in ("zone id", "not an address")
+
+
+def test_registries_have_a_date_and_what_refreshes_them() -> None:
+    """Both files are named by a command that fetches them, with the date of their state, and are whole."""
+    told = addresses.__doc__ or ""
+    dated = re.search(r"as of (\d{4}-\d\d-\d\d)", told)
+    assert dated
+    assert dt.date(2026, 1, 1) <= dt.date.fromisoformat(dated[1]) <= dt.datetime.now(dt.UTC).date()
+    command = told.partition("To refresh them:")[2]
+    (pattern,) = re.findall(r"curl \S+ (\S+)", command)
+    root = Path(__file__).parents[2]
+    for version in ("4", "6"):
+        file = root / pattern.replace("$v", version)
+        header, *rows = file.read_text(encoding="utf-8").splitlines()
+        assert header.startswith("Address Block,Name,RFC,Allocation Date,Termination Date,Source,Destination,")
+        assert f"iana-ipv{version}-special-registry/{file.name}" in command.replace("$v", version)
+        assert len(rows) > 20
+    assert "do curl -f" in command, "an error page must not take the place of a registry"

@@ -8,6 +8,7 @@ import ssl
 import pytest
 import trustme
 from padlock.network import limits
+from padlock.network.addresses import is_runtime_api
 from padlock.network.connection import Connection, connect, has_route
 from padlock.network.failure import NetworkFailure
 from padlock.network.tls import Offer
@@ -21,9 +22,11 @@ from tests.servers import (
     listen,
     listen_alerting,
     pages,
+    redirect,
     resets,
     sends,
     silence,
+    stage,
 )
 
 AUTHORITY = Authority()
@@ -53,6 +56,48 @@ async def shake(
     finally:
         connection.close()
     return connection
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1:{}", "localhost:{}", "[::1]:{}"])
+async def test_lambdas_runtime_api_is_never_opened(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No declaration opens it under any address of loopback; other ports there, and other addresses, are as ever."""
+    log: list[str] = []
+    async with (
+        listen(pages({}, log)) as port,
+        listen(pages({}, log)) as other,
+        listen(pages({}, log), "127.0.0.2", port),
+    ):
+        (await connect("127.0.0.1", port, LOOPBACK)).close()
+        monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", name.format(port))
+        for address in ("127.0.0.1", "127.0.0.2", "::1"):
+            with pytest.raises(NetworkFailure, match="runtime API") as refused:
+                await connect(address, port, ("0.0.0.0/0", "::/0"))
+            assert refused.value.kind == "not_vetted"
+        (await connect("127.0.0.1", other, LOOPBACK)).close()
+
+
+async def test_lambdas_runtime_api_on_a_bridge_is_never_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An emulator may have it elsewhere than on loopback: there its very address is closed, not its neighbour's."""
+    monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "198.18.0.1:9001")
+    assert is_runtime_api("198.18.0.1", 9001)
+    assert not is_runtime_api("198.18.0.2", 9001)
+    assert not is_runtime_api("198.18.0.1", 8080)
+    with pytest.raises(NetworkFailure, match="runtime API"):
+        await connect("198.18.0.1", 9001, ("198.18.0.0/15",))
+
+
+async def test_a_site_cannot_lead_to_lambdas_runtime_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A declared port that is the runtime API's is not asked, neither at once nor by a redirect."""
+    log: list[str] = []
+    to_api = pages(lambda request: redirect(f"http://{request.host}:{ports[0]}/2018-06-01/runtime/invocation/next"))
+    ports = free_port(), free_port()
+    async with stage(to_api, pages({}, log), listen_on=ports, deadline=5.0) as lab:
+        monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", f"127.0.0.1:{ports[0]}")
+        seen = await lab.gather()
+    assert seen.http
+    assert {e.failure.kind for e in seen.http.of("front", "http") if e.failure} == {"not_vetted"}
+    assert {e.status for e in seen.http.of("front", "https")} == {301}
+    assert log == []
 
 
 async def shake_and_read(connection: Connection) -> None:

@@ -111,9 +111,12 @@ def developed(log: list[str], *, debug: bool = True) -> Script:
     return pages(answer, log)
 
 
+BEGAN = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+
+
 def hours(count: float) -> datetime:
     """Return a time so long after the first check."""
-    return datetime.now(UTC).replace(minute=0) + timedelta(hours=count)
+    return BEGAN + timedelta(hours=count)
 
 
 async def test_a_host_without_a_debugger_is_asked_once_a_day() -> None:

@@ -8,7 +8,7 @@ import pytest
 import trustme
 from padlock.evidence import Asset, Evidence, Page
 from padlock.network import limits
-from padlock.probes.assets import AT_ONCE
+from padlock.network.limits import ASSETS_AT_ONCE
 
 from tests.servers import (
     Authority,
@@ -352,7 +352,7 @@ async def test_files_wait_for_the_main_looks_and_few_are_asked_at_once() -> None
     async with stage(serve, pages({}), health="/health") as lab:
         page = front(await lab.gather())
     assert [asset.status for asset in page.assets] == [200] * 10
-    assert 1 < most <= AT_ONCE
+    assert 1 < most <= ASSETS_AT_ONCE
     assert order.index("/health") < next(n for n, path in enumerate(order) if path.endswith(".png"))
 
 

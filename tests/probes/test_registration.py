@@ -70,7 +70,7 @@ async def test_garbage_in_the_cache_is_asked_anew() -> None:
 
 async def test_silent_registry_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A registry that never answers is a failure within its own time."""
-    monkeypatch.setattr("padlock.probes.services.SECONDS", 0.3)
+    monkeypatch.setattr("padlock.network.limits.SERVICE_SECONDS", 0.3)
     async with services(silence) as asked:
         (found,) = await seen(asked.run(now=NOW))
     assert "timeout" in found.failure

@@ -7,7 +7,7 @@ from padlock.evidence import Registration
 
 from tests import captured
 from tests.registry_service import DOMAIN, NAME, NOW, REGISTRAR, domain, rdap, said, seen, services
-from tests.servers import Request, pages, redirect, reply
+from tests.servers import pages, redirect, reply
 
 
 async def test_answer_becomes_evidence() -> None:
@@ -100,22 +100,30 @@ async def test_an_answer_for_another_domain_is_none(name: str | None, failure: s
     assert bool(found.failure) == bool(failure)
 
 
-async def test_a_registry_may_send_to_another_server() -> None:
-    """Redirects between RDAP servers are followed (RFC 7480 section 5.2)."""
+async def test_a_registry_may_send_elsewhere() -> None:
+    """Redirects of RDAP servers are followed (RFC 7480 section 5.2)."""
     log: list[str] = []
-
-    def answer(request: Request) -> bytes:
-        port = request.headers["host"].rpartition(":")[2]
-        if request.host == NAME:
-            return redirect(f"https://other.example:{port}/rdap{request.path}", 302)
-        return domain() if request.path == "/rdap/domain/shop.test" else reply(404)
-
-    other = ("other.example", "@ A 127.0.0.1")
-    async with services(pages(answer, log), names=(NAME, "other.example"), zones=[other]) as asked:
-        places = {**asked.vantage.services, "elsewhere": f"https://other.example:{asked.port}"}
-        (found,) = await seen(asked.where(services=places).run(now=NOW))
+    moved = {"/domain/shop.test": redirect("/rdap/domain/shop.test", 302), "/rdap/domain/shop.test": domain()}
+    async with services(pages(moved, log)) as asked:
+        (found,) = await seen(asked.run(now=NOW))
     assert (found.failure, found.registrar) == ("", REGISTRAR)
-    assert log == [f"https://{NAME}/domain/shop.test", "https://other.example/rdap/domain/shop.test"]
+    assert log == [f"https://{NAME}/domain/shop.test", f"https://{NAME}/rdap/domain/shop.test"]
+
+
+@pytest.mark.parametrize(
+    ("to", "why"),
+    [
+        ("https://other.example/", "other.example has the address 127.0.0.1, which is not public"),
+        ("https://other.example:8443/", "https://other.example:8443/ names the port 8443"),
+    ],
+)
+async def test_a_registry_sends_to_public_servers_only(to: str, why: str) -> None:
+    """Where it sends is another's place: the operator's networks and ports are not open there."""
+    other = ("other.example", "@ A 127.0.0.1")
+    script = pages(lambda _: redirect(to, 302))
+    async with services(script, names=(NAME, "other.example"), zones=[other]) as asked:
+        (found,) = await seen(asked.run(now=NOW))
+    assert why in found.failure
 
 
 @pytest.mark.parametrize(

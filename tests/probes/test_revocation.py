@@ -13,10 +13,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, x25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from padlock.evidence import Revocation
-from padlock.probes import gather, services
+from padlock.network import limits
+from padlock.probes import gather
 from padlock.probes.cache import MemoryCache
 from padlock.probes.certificates import load
-from padlock.probes.revocation import LARGEST_LIST, read_list
+from padlock.probes.revocation import read_list
 
 from tests import captured
 from tests.issuers import NOW, Issuer
@@ -192,9 +193,9 @@ class Stage(msgspec.Struct):
     serial: int
     cache: MemoryCache = msgspec.field(default_factory=MemoryCache)
 
-    async def look(self, now: datetime = NOW) -> Revocation:
-        """Return what a run finds of the leaf."""
-        vantage = msgspec.structs.replace(self.lab.vantage, services={"crl": self.lists})
+    async def look(self, now: datetime = NOW, service: str = "crl") -> Revocation:
+        """Return what a run finds of the leaf; the operator named the list's place for this service."""
+        vantage = msgspec.structs.replace(self.lab.vantage, services={service: self.lists})
         tls = (await gather(self.lab.site, now, vantage, self.cache)).tls
         assert tls
         found = tls.revocation(next(tls.named()).chain[0])
@@ -255,7 +256,7 @@ async def test_a_word_is_not_kept_beyond_the_next_list(tmp_path: Path) -> None:
     [
         (reply(503, "down"), "status 503"),
         (reply(200, "<html>"), "cannot be read"),
-        (reply(200, bytes(LARGEST_LIST + 1)), f"longer than {LARGEST_LIST} octets"),
+        (reply(200, bytes(limits.REVOCATION_BYTES + 1)), f"longer than {limits.REVOCATION_BYTES} octets"),
         (reply(302, "", ("Location", "http://ca.example.com:1/")), "names the port 1"),
     ],
     ids=["down", "garbage", "too large", "moved astray"],
@@ -284,7 +285,7 @@ async def test_a_service_that_asks_for_patience_gets_it(tmp_path: Path) -> None:
 
 async def test_a_list_that_never_comes_delays_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The wait has an end of its own; everything else of the site is there."""
-    monkeypatch.setattr(services, "SECONDS", 0.5)
+    monkeypatch.setattr(limits, "SERVICE_SECONDS", 0.5)
     async with listen(silence) as number, site(tmp_path, names="") as staged:
         lists = f"http://example.com:{number}"
         context = ROOT.context(tmp_path, point(f"{lists}/1.crl"))
@@ -323,6 +324,16 @@ async def test_a_list_that_is_not_of_the_web_is_not_asked(tmp_path: Path) -> Non
         tls = (await lab.gather(NOW)).tls
     assert tls
     assert [look.detail for look in tls.revocations] == ["the certificate names no list (CRL)"]
+
+
+@pytest.mark.parametrize("service", ["ct", "rdap", "ari"])
+async def test_a_certificate_opens_no_other_service_of_the_operators(service: str, tmp_path: Path) -> None:
+    """A site signs its own certificates: a list that it puts at the operator's service is not asked for there."""
+    async with site(tmp_path, reply(200, crl(5)), names="/any/path?at=all") as staged:
+        found = await staged.look(service=service)
+    assert found.status == "unknown"
+    assert "/any/path?at=all" not in staged.asked
+    assert f"names the port {staged.lists.rpartition(':')[2]}" in found.detail
 
 
 async def test_an_issuer_that_was_not_sent(tmp_path: Path) -> None:

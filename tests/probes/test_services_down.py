@@ -1,5 +1,6 @@
 """Every service that is asked about a site, down in every way: not assessed, in time, and nothing else is lost."""
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -13,7 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from padlock.assess import assess
 from padlock.evidence import Evidence
 from padlock.findings import Report
-from padlock.probes import gather, services
+from padlock.network import limits
+from padlock.probes import gather
 
 from tests import captured
 from tests.issuers import NOW, YEAR, Issuer
@@ -64,6 +66,8 @@ class Services(msgspec.Struct):
     lists: int
     bad: int
     down: str = ""
+    renewal_place: str = ""
+    """Where the directory says that renewal information is, in place of its own host."""
 
     def port(self, service: str) -> int:
         """Return where a service is."""
@@ -73,12 +77,12 @@ class Services(msgspec.Struct):
         """Answer as the real services do, for the only site."""
         if request.host == "rdap.example.com":
             return reply(200, captured.text("rdap-verisign.json", {"2023-08-13": "2027-08-13"}))
-        if request.host == "acme.example.com":
-            place = f"ari.example.com:{self.port('ari')}"
+        if request.path == "/directory":
+            place = self.renewal_place or f"acme.example.com:{self.port('acme')}"
             return reply(200, captured.text("acme-directory.json", {"acme-v02.api.letsencrypt.org": place}))
         window = {"2021-01-03": "2027-09-03", "2021-01-07": "2027-09-07"}
         found = {
-            "ari.example.com": captured.text("acme-renewal-info.json", window).encode(),
+            "acme.example.com": captured.text("acme-renewal-info.json", window).encode(),
             "ct.example.com": captured.text("crtsh.json").encode(),
             "crl.example.com": revoked_nobody(),
         }
@@ -87,14 +91,31 @@ class Services(msgspec.Struct):
     @property
     def urls(self) -> dict[str, str]:
         """What the operator names."""
-        places = {"rdap": "", "acme": "/directory", "ari": "", "ct": "/"}
+        places = {"rdap": "", "acme": "/directory", "ct": "/"}
         urls = {name: f"https://{name}.example.com:{self.port(name)}{path}" for name, path in places.items()}
-        return {**urls, "ari": urls["acme"], "window": urls["ari"], "crl": self.list_url}
+        return {"rdap": urls["rdap"], "ari": urls["acme"], "ct": urls["ct"], "crl": self.list_url}
 
     @property
     def list_url(self) -> str:
         """Where the leaf says that the list is."""
         return f"http://crl.example.com:{self.port('crl')}"
+
+
+def only(part: bytes, trouble: Script, others: Script) -> Script:
+    """Return a server that is in trouble where a path has this part."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            head = await reader.readuntil(b"\r\n\r\n")
+            again = asyncio.StreamReader()
+            again.feed_data(head)
+            if part in head.split(b" ")[1]:
+                await trouble(again, writer)
+            else:
+                again.feed_eof()
+                await others(again, writer)
+
+    return serve
 
 
 def lets_encrypt() -> Issuer:
@@ -118,7 +139,13 @@ def revoked_nobody() -> bytes:
 @contextlib.asynccontextmanager
 async def site(folder: Path, down: str = "", trouble: Script | None = None) -> AsyncIterator[Lab]:
     """Run a site and every service about it, one of which is in trouble (None: its port is closed)."""
-    own = Services(free_port(), free_port(), free_port(), down)
+    # Renewal information is asked for at the directory's own place; nothing listens at this other host's port 443.
+    own = Services(
+        free_port(), free_port(), free_port(), down, "ari.example.com" if down == "ari" and not trouble else ""
+    )
+    good = pages(own.answer)
+    if down == "ari" and trouble:
+        good = only(b"renewalInfo", trouble, good)
     point = x509.DistributionPoint([x509.UniformResourceIdentifier(f"{own.list_url}/1.crl")], None, None, None)
     key = x509.AuthorityKeyIdentifier.from_issuer_public_key(ISSUER.key.public_key())
     leaf = ISSUER.context(folder, x509.CRLDistributionPoints([point]), key)
@@ -128,9 +155,9 @@ async def site(folder: Path, down: str = "", trouble: Script | None = None) -> A
     file.write_text(authority.pem + ISSUER.pem)
     async with contextlib.AsyncExitStack() as stack:
         secured = authority.context(*names)
-        await stack.enter_async_context(listen(pages(own.answer), port=own.good, tls=secured))
+        await stack.enter_async_context(listen(good, port=own.good, tls=secured))
         await stack.enter_async_context(listen(pages(own.answer), port=own.lists))
-        if trouble:
+        if trouble and down != "ari":
             plain = down == "crl"
             await stack.enter_async_context(listen(trouble, port=own.bad, tls=None if plain else secured))
         lab = await stack.enter_async_context(
@@ -182,13 +209,13 @@ async def test_a_service_that_is_down(
 ) -> None:
     """Its own codes are not assessed, in the time that a service has; all others are."""
     if trouble in ("silent", "dripped"):
-        monkeypatch.setattr(services, "SECONDS", 2.0)
+        monkeypatch.setattr(limits, "SERVICE_SECONDS", 2.0)
     began = time.monotonic()
     async with site(tmp_path, service, TROUBLES[trouble]) as lab:
         seen, report = await looked(lab)
     assert whole(seen, report)
     assert sorted(unknown(report)) == sorted(CODES[service])
-    assert time.monotonic() - began < services.SECONDS + 3
+    assert time.monotonic() - began < limits.SERVICE_SECONDS + 3
 
 
 @pytest.mark.parametrize("service", CODES)

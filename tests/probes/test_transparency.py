@@ -8,9 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 from padlock.evidence import Search, organisation
+from padlock.network.limits import TRANSPARENCY_KEPT
 from padlock.probes import gather
 from padlock.probes.cache import MemoryCache
-from padlock.probes.transparency import KEPT, read
+from padlock.probes.transparency import read
 
 from tests import captured
 from tests.servers import Authority, Lab, Script, free_port, listen, pages, reply, stage
@@ -79,7 +80,7 @@ def test_entries_that_are_none_are_passed_over() -> None:
     bad = [5, {}, {**good, "serial_number": "-1"}, {**good, "serial_number": "1", "not_after": "never"}]
     long = [{**good, "serial_number": "ffff", "name_value": "a.example.com\n" * 10_000}]
     search = read("example.com", msgspec.json.encode([*bad, *long, *entries]), NOW)
-    assert len(search.found) == KEPT
+    assert len(search.found) == TRANSPARENCY_KEPT
     assert all("\x1b" not in one.issuer for one in search.found)
     assert "FFFF" not in {one.serial for one in search.found}
 

@@ -1,9 +1,11 @@
 """Text from outside on its way to a reader: one line, printable, bounded."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from padlock.render.escape import paragraphs, printable
+from padlock.render.escape import json_text, paragraphs, printable
 
 
 @pytest.mark.parametrize(
@@ -34,10 +36,45 @@ def test_never_more_than_one_printable_line(text: str) -> None:
     assert shown.encode().decode() == shown
 
 
+@given(st.text(alphabet=st.characters(codec=None), max_size=60), st.integers(1, 40))
+def test_escapes_count(text: str, limit: int) -> None:
+    """What is shown is never longer than the limit, however many characters the escapes take."""
+    shown = printable(text, limit)
+    assert len(shown) <= limit
+    assert shown.endswith("…") or shown == printable(text, 10_000)
+
+
 def test_long_text_is_cut_and_marked() -> None:
-    """A text beyond the limit ends in an ellipsis."""
+    """A text beyond the limit ends in an ellipsis, and no escape is cut in two."""
     assert printable("x" * 50, 10) == "x" * 9 + "…"
+    assert printable("\x1b" * 50, 10) == r"\x1b\x1b…"
+    assert printable("\U000e0041" * 3, 30) == r"\U000e0041" * 3
     assert paragraphs("x\n" * 50, 10)[-1] == "x…"
+    assert paragraphs("\x1b\n" * 9, 20) == [r"\x1b"] * 5 + ["…"]
+
+
+def test_flood_of_marks() -> None:
+    """Marks of a script stand on their letter; beyond what a letter bears each is shown as an escape."""
+    hebrew = "שּׁ\u05b8\u0591"
+    assert printable(hebrew) == hebrew
+    assert printable("e\u0301a\u0308") == "e\u0301a\u0308"
+    assert printable("e" + "\u0301" * 9) == "e" + "\u0301" * 6 + r"\u0301" * 3
+
+
+@given(st.dictionaries(st.text(), st.lists(st.text())))
+def test_json_stays_the_same(value: dict[str, list[str]]) -> None:
+    """A document in which nothing but printable characters stands, or only ASCII, says what it said before."""
+    document = json.dumps(value, ensure_ascii=False, indent=1)
+    for shown in (json_text(document), json_text(document, ascii_only=True)):
+        assert json.loads(shown) == value
+        assert all(line.isprintable() for line in shown.split("\n"))
+    assert json_text(document, ascii_only=True).isascii()
+
+
+def test_json_of_words() -> None:
+    """Words of any script stand as they are where the terminal can show them; controls never do."""
+    assert json_text('"Grüße 世界 \x9b\x7f\u202e"') == r'"Grüße 世界 \u009b\u007f\u202e"'
+    assert json_text('"é😀"', ascii_only=True) == r'"\u00e9\ud83d\ude00"'
 
 
 def test_paragraphs_keep_their_lines() -> None:

@@ -22,6 +22,8 @@ from tests.soak.world import World
 
 CHANGING = ("pending", "published_at")
 """What of a record may change once it is written."""
+NO_SITES = {"#dispatch", "#slot", "#sight"}
+"""Partitions of the results that are nobody's."""
 
 
 def outbox_contiguous(world: World, site: str) -> None:
@@ -129,7 +131,7 @@ def check(world: World, *, all_sites: bool = False) -> None:
     if world.violation is not None:
         raise world.violation
     for site in sorted(world.ledger.dirty | (world.amazon.sites() if all_sites else set())):
-        if site not in {"", "#dispatch", "#slot"}:
+        if site not in {"", *NO_SITES}:
             for invariant in EVERY:
                 invariant(world, site)
     world.ledger.dirty.clear()
@@ -141,7 +143,7 @@ def settled(world: World, *, silenced: bool) -> None:
     `silenced`: findings are acknowledged still, of which people may know or not.
     """
     name = "8 it comes right by itself"
-    for site in sorted(world.amazon.sites() - {"#dispatch", "#slot"}):
+    for site in sorted(world.amazon.sites() - NO_SITES):
         records = world.amazon.items(site, "ALERT#")
         cursor = world.amazon.item(site, "NOTIFY") or {}
         if waiting := [record["seq"] for record in records if "pending" in record]:

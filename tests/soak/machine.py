@@ -173,6 +173,11 @@ class Alerts(RuleBasedStateMachine):
         """Take the checker's network away, or give it back."""
         self.world.unreached = not self.world.unreached
 
+    @rule()
+    def lose_sight(self) -> None:
+        """Let no look of the checker come to a result any more, or let them again."""
+        self.world.sightless = not self.world.sightless
+
     # What their owner does.
 
     @rule(number=names, prompt=st.booleans())
@@ -246,7 +251,7 @@ class Alerts(RuleBasedStateMachine):
 
 def settle(world: World) -> None:
     """Let everything be handed over without a fault, until the world is quiet; then hold what is promised of that."""
-    world.unreached = False
+    world.unreached = world.sightless = False
     for truth in world.truths.values():
         truth.visible, truth.blips = True, 0
         truth.hidden.clear()

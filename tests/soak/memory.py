@@ -141,7 +141,10 @@ class Dynamo:
         limit = asked.get("Limit", len(keys) or 1)
         chosen = keys[begin : begin + limit]
         last = {"LastEvaluatedKey": {table.hash: {"S": chosen[-1]}}} if begin + limit < len(keys) else {}
-        return {"Items": [row for key in chosen for row in table.items[key].values()], **last}
+        found = [row for key in chosen for row in table.items[key].values()]
+        if "FilterExpression" in asked:
+            found = [row for row in found if _filter(asked, row)]
+        return {"Items": found, **last}
 
     def get_paginator(self, operation: str) -> Any:
         """Return what makes one call for each page."""

@@ -189,6 +189,16 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "the checker's blindness is the sites'",
+        (
+            (
+                "running.py",
+                "elif not has_seen(looks[-1]) and await asyncio.to_thread(self._is_blind, state, looks, policy):",
+                "elif False:",
+            ),
+        ),
+    ),
+    Mutant(
         "an old message opens a removed site",
         (("running.py", "return state.first_run is None and not declared(site)", "return False"),),
     ),

@@ -49,10 +49,11 @@ class Truth:
         """The worst of it."""
         return min(self.problems.values(), key=lambda name: Severity(name).rank, default="ok")
 
-    def look(self, at: datetime, number: int, *, unreached: bool) -> tuple[Report, Seen]:
+    def look(self, at: datetime, number: int, *, unreached: bool, sightless: bool) -> tuple[Report, Seen]:
         """Look at the site; `number` is unique among all looks."""
-        seen = Seen(dict(self.problems), not (unreached or self.blips or self.hidden) and self.visible)
-        if not self.visible:
+        visible = self.visible and not sightless
+        seen = Seen(dict(self.problems), not (unreached or self.blips or self.hidden) and visible)
+        if not visible:
             return blind(self.name, at, "as the test wants"), seen
         findings = [
             found(code, self.name, severity)

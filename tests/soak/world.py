@@ -24,7 +24,7 @@ from padlock.declaration import readable
 from padlock.findings import CHECKER, Report
 from padlock.message import Further, compose_test
 from padlock.notify import Notifier, Topics, Undelivered
-from padlock.outage import Watch, window_of
+from padlock.outage import Watch, is_stale, window_of
 from padlock.site import Site
 from padlock.storage import Alert, Outbox, Results, Run, Sample, Sites, Slots, stamp
 from padlock.storage._items import state_of
@@ -110,13 +110,15 @@ class World:
         """Ticks that are to be handed to dispatch."""
         self.unreached = False
         """The checker has no network."""
+        self.sightless = False
+        """No look of the checker comes to a result."""
         self.stranded: set[str] = set()
         """Sites that were removed before a copy was put back that has them: nothing says again that they are gone."""
         self._seen: dict[int, Seen] = {}
         self.skipped: dict[str, set[int]] = {}
         """Site → numbers before which others are missing, for they were given in a table that was restored."""
         self._looks: list[Report] = []
-        self._sampled: set[tuple[str, bool]] = set()
+        self._sampled: set[tuple[str, bool, bool]] = set()
         self._copies: list[Any] = []
         self._serial = 0
 
@@ -220,7 +222,9 @@ class World:
 
     def look_on_demand(self, site: str) -> None:
         """Check a site as somebody asks for it, and store that."""
-        report, _ = self.truths[site].look(self.clock.now(), self._next(), unreached=self.unreached)
+        report, _ = self.truths[site].look(
+            self.clock.now(), self._next(), unreached=self.unreached, sightless=self.sightless
+        )
         results = Results(self.amazon.clients["dynamodb"], self.amazon.physical["ResultsTable"])
         save_on_demand(results, Checked(report, None, 1.0), int(self.clock.true) + RETENTION)
 
@@ -293,16 +297,19 @@ class World:
         site = arguments.get("Key", {}).get("site", {}).get("S", "")
         is_cursor = operation == "update_item" and arguments["Key"].get("sk") == {"S": "NOTIFY"}
         before = self.amazon.item(site, "NOTIFY") if is_cursor else None
+        writes = arguments.get("TransactItems", ())
+        stale = {owner for owner in partitions(writes) if self._is_stale(owner)} if self.sightless else set()
         answer = self.amazon.perform(service, operation, arguments)
         if is_cursor:
             self.ledger.moved(actor, site, before, self.amazon.item(site, "NOTIFY"), self.clock.time())
         elif operation == "update_item":
             self.ledger.dirty.add(site)
         elif operation == "transact_write_items" and REPEATED not in answer:
-            writes = arguments["TransactItems"]
             owner = next(partitions(writes))
             self.ledger.committed(owner, writes, self.amazon.item(owner, "STATE"))
             self._check_prompt(owner)
+            if self.sightless and owner not in stale:
+                self._check_sight(owner)
         elif operation == "publish":
             channel = 0 if arguments["TopicArn"] == self.amazon.physical["AlertTopic"] else 1
             self._published(actor, channel, arguments, arguments["Message"])
@@ -378,22 +385,24 @@ class World:
         told = site if isinstance(site, Site) else readable(task.declaration)
         if told.thresholds.failures == 1:
             truth.blips = 0  # its owner wants to hear of what one look sees
-        if self.unreached:
+        if self.unreached or self.sightless:
             self.sample(now)
-        report, seen = truth.look(now, self._next(), unreached=self.unreached)
+        report, seen = truth.look(now, self._next(), unreached=self.unreached, sightless=self.sightless)
         self._seen[id(report)] = seen
         self._looks.append(report)  # so that no other object gets its id
         return Checked(report, None, 0.1)
 
     def sample(self, moment: datetime) -> None:
-        """Let the rest of the fleet say whether it reaches anything."""
+        """Let the rest of the fleet say whether it reaches anything, and whether it sees anything."""
         slot = window_of(moment)
-        if (slot, self.unreached) not in self._sampled:
-            self._sampled.add((slot, self.unreached))
+        if (slot, self.unreached, self.sightless) not in self._sampled:
+            self._sampled.add((slot, self.unreached, self.sightless))
             places = frozenset(ELSEWHERE)
             slots = Slots(self.amazon.clients["dynamodb"], self.amazon.physical["ResultsTable"])
-            failing = places if self.unreached else frozenset[str]()
-            slots.add(slot, Sample(places, failing), int(self.clock.true) + RETENTION)
+            expires = int(self.clock.true) + RETENTION
+            slots.add(slot, Sample(places, places if self.sightless else frozenset()), expires, "sight")
+            if not self.sightless:
+                slots.add(slot, Sample(places, places if self.unreached else frozenset()), expires)
 
     @contextmanager
     def _spied(self) -> Iterator[None]:
@@ -431,6 +440,17 @@ class World:
         known = {finding.code for finding in state.findings if finding.severity.value == "error"}
         if known != broken:
             raise Violation("one run tells", f"{site}: {sorted(broken)} is broken, its state has {sorted(known)}")
+
+    def _check_sight(self, site: str) -> None:
+        """Hold that no site becomes stale while the checker sees nothing of any."""
+        applied: Applied | None = next(reversed(self.ledger.history.applied.get(site, ())), None)
+        in_time = applied is not None and applied.looked is not None and applied.looked.in_time
+        if in_time and self._is_stale(site):
+            raise Violation("no site is stale for the checker", f"{site} is stale, and the checker sees nothing")
+
+    def _is_stale(self, site: str) -> bool:
+        item = self.amazon.item(site, "STATE")
+        return item is not None and is_stale(state_of(item))
 
     def _notifier(self, actor: Actor) -> Notifier:
         tables = self.amazon.physical

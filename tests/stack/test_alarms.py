@@ -17,6 +17,7 @@ from padlock.storage import Alert, Results, Sites
 from local.aws import EmbeddedAws
 from local.pump import Pump
 from tests.loopback_site import LoopbackSite
+from tests.servers import free_port
 from tests.stack.cloudwatch import Alarm, Metric, Point, alarm, points, short_name
 from tests.stack.test_arrows import destinations, named
 from tests.stack.translated import FUNCTIONS, get, of_type, properties
@@ -115,10 +116,13 @@ def _aws(namespace: str, name: str, value: float | str, **dimensions: str) -> Po
 
 
 def no_runs(world: World) -> Shown:
-    """Let ticks and sweeps come with nothing to check, and then with a site."""
+    """Let ticks and sweeps come with nothing to check, then with a site whose checks see nothing, and then see it."""
     bad = world.printed(lambda: (world.pump.tick(NOW), world.pump.drain(), world.pump.sweep()))
     Sites(world.aws.client("dynamodb"), world.aws.physical["SitesTable"]).put(world.shop.declaration)
-    good = world.printed(lambda: world.pump.run(NOW + timedelta(minutes=5)))
+    without_resolver = Pump(world.aws, {"RESOLVERS": f"127.0.0.1:{free_port()}", "ALLOWED_NETWORKS": "127.0.0.0/8"})
+    bad += world.printed(lambda: without_resolver.run(NOW + timedelta(minutes=5)))
+    assert [point.values for point in bad if point.metric.name == "RunsInconclusive"] == [[1.0]], "a run completes"
+    good = world.printed(lambda: world.pump.run(NOW + timedelta(minutes=10)))
     return Shown([bad], [good])
 
 

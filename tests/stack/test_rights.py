@@ -64,16 +64,32 @@ def test_rights_of_each_function() -> None:
             assert statement["Action"] == ["dynamodb:GetItem"]
 
 
+def test_partitions_that_are_not_of_sites() -> None:
+    """What talks to strangers can forge neither what hosts said nor the ticks nor what Padlock says of itself."""
+    denied = {}
+    for role in ("CheckRole", "NotifyRole"):
+        for statement in statements(role):
+            if get("ResultsTable") in statement["Resource"] and "dynamodb:UpdateItem" in statement["Action"]:
+                (keys,) = statement["Condition"]["ForAllValues:StringNotLike"].values()
+                denied[role] = set(keys)
+    assert denied == {
+        "CheckRole": {"host#*", "#dispatch", "#checker"},
+        "NotifyRole": {"host#*", "#dispatch", "#slot", "#sight", "#cache"},
+    }
+
+
 def test_rights_of_dispatch() -> None:
     """Of the results it reads and writes what is its own; what it tells of others it reads in two indexes."""
     results = [statement for statement in statements("DispatchRole") if get("ResultsTable") in statement["Resource"]]
-    found = {}
-    for statement in results:
-        (own,) = statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"]
-        found[own] = {action.removeprefix("dynamodb:") for action in statement["Action"]}
+    found = {
+        own: {action.removeprefix("dynamodb:") for action in statement["Action"]}
+        for statement in results
+        for own in statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"]
+    }
     assert found == {
         "#dispatch": {"GetItem", "Query", "PutItem"},
         "#slot": {"Query"},
+        "#sight": {"Query"},
         "#checker": {"GetItem", "Query", "ConditionCheckItem", "PutItem", "UpdateItem"},
     }
     (indexes,) = [statement for statement in statements("DispatchRole") if statement["Sid"] == "ReadTheDigest"]

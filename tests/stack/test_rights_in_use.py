@@ -1,56 +1,48 @@
-"""What the functions really ask of AWS, their roles allow: no embedded AWS refuses anything, so it is held here.
+"""Each function's role grants what the function needs of AWS and nothing else: no embedded AWS refuses anything.
 
-A whole life of a site is played, with every call of every function noted, and each is looked for among the
-statements of the function's role: its action, the resource that it names, and the partition key in the conditions.
+A whole life of a site is played, with every call of every function noted, and held against the statements of the
+function's role: action, resource and conditions, both ways.
 """
 
-import json
-import re
-from collections.abc import Iterator, Mapping
+import copy
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from fnmatch import fnmatchcase
 from http import HTTPStatus
 from typing import Any
 
 import boto3
 import msgspec
 import pytest
-from padlock.storage import Sites
+from moto.ec2.models import ec2_backends
+from padlock.outage import window_of
+from padlock.storage import Sites, Slots
+from padlock.storage.slots import Sample
 
 from local.aws import ACCOUNT, REGION, EmbeddedAws
-from local.emulator import ROOT, ready
-from local.pump import FUNCTIONS, Pump, logical
+from local.pump import Pump, logical
+from tests import ssm_agent
 from tests.loopback_site import LoopbackSite
-from tests.stack.test_arrows import named
-from tests.stack.translated import properties, statements
+from tests.servers import free_port
+from tests.stack.rights import Grant, Need, grants, of_aws, of_call
+from tests.stack.test_arrows import SCHEDULES, named
+from tests.stack.translated import FUNCTIONS, of_type, properties, resources
 
-START = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
-ACTIONS = {"sqs:SendMessageBatch": "sqs:SendMessage"}
-"""Call → the action that allows it, where that has another name."""
-
-
-class Call(msgspec.Struct, frozen=True):
-    """What one call of a function needs."""
-
-    function: str
-    action: str
-    resource: str
-    """ARN."""
-    partition: str = ""
-    """The partition key, of DynamoDB's items."""
+START = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=8)
+EXPIRES = 2_000_000_000
 
 
 class Watched(Pump):
     """Functions whose calls are noted."""
 
     def __init__(self, aws: EmbeddedAws, environment: Mapping[str, str]) -> None:
-        self.calls: set[Call] = set()
+        self.needs: set[Need] = set()
         self._running = ""
+        self._names = {physical: name for name, physical in aws.physical.items()}
         super().__init__(aws, environment)
 
     def invoke(self, function: str, event: Any) -> Any:
         """Call a function's handler; what it asks of AWS meanwhile is its own."""
-        self._running = function
+        self._running = logical(function)
         try:
             return super().invoke(function, event)
         finally:
@@ -60,129 +52,169 @@ class Watched(Pump):
         """Note a call before it is made."""
         if self._running:
             service = model.service_model.service_name
-            self.calls |= {Call(self._running, *needed) for needed in _needed(service, model.name, params)}
+            self.needs |= set(of_call(self._running, self._names, service, model.name, params))
 
 
-def _needed(service: str, operation: str, params: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield the action, resource and partition key that a call needs."""
-    action = ACTIONS.get(f"{service}:{operation}", f"{service}:{operation}")
-    here = f"{REGION}:{ACCOUNT}"
-    match service:
-        case "dynamodb":
-            yield from _needed_of_tables(operation, params)
-        case "sqs":
-            yield action, f"arn:aws:sqs:{here}:{params['QueueUrl'].rpartition('/')[2]}", ""
-        case "sns":
-            yield action, params["TopicArn"], ""
-        case "events":
-            for entry in params["Entries"]:
-                yield action, f"arn:aws:events:{here}:event-bus/{entry['EventBusName']}", ""
-        case _:
-            document = params.get("DocumentName")
-            yield action, f"arn:aws:ssm:{here}:document/{document}" if document else "*", ""
+class Held(msgspec.Struct, frozen=True):
+    """What came of holding needs against grants."""
+
+    refused: Sequence[Need]
+    """Needed and not granted."""
+    idle: Sequence[Grant]
+    """Granted and not needed."""
 
 
-def _needed_of_tables(operation: str, params: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    if operation == "TransactWriteItems":
-        for kind, write in (part for entry in params["TransactItems"] for part in entry.items()):
-            yield from _needed_of_tables("ConditionCheckItem" if kind == "ConditionCheck" else f"{kind}Item", write)
-    elif operation == "BatchGetItem":
-        for table, asked in params["RequestItems"].items():
-            for key in asked["Keys"]:
-                yield f"dynamodb:{operation}", _table(table), _partition(key)
-    else:
-        index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
-        yield f"dynamodb:{operation}", _table(params["TableName"]) + index, _partition(params)
+def held(stack: Mapping[str, Any], needs: Sequence[Need]) -> Held:
+    """Hold what the functions need against what their roles grant."""
+    refused, idle = [], []
+    for function in FUNCTIONS:
+        granted = grants(stack, named(stack[function]["Properties"]["Role"]))
+        own = [need for need in needs if need.function == function]
+        refused += [need for need in own if not any(grant.meets(need) for grant in granted)]
+        idle += [grant for grant in granted if not any(map(grant.meets, own))]
+    return Held(refused, idle)
 
 
-def _table(name: str) -> str:
-    return f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}"
+# --- a life -------------------------------------------------------------------------------------------------------
 
 
-def _partition(params: Mapping[str, Any]) -> str:
-    """Return the partition key that a request of DynamoDB names; empty where it names none."""
-    if "KeyConditionExpression" in params:
-        placeholder = params["KeyConditionExpression"].split("=")[1].split()[0]
-        return str(params["ExpressionAttributeValues"][placeholder]["S"])
-    key = params.get("Key", params.get("Item", params))
-    return next((str(key[name]["S"]) for name in ("site", "name") if isinstance(key.get(name), dict)), "")
-
-
-def allows(aws: EmbeddedAws, statement: Mapping[str, Any], call: Call) -> bool:
-    """Return whether a statement of a role allows a call."""
-    if call.action not in statement["Action"]:
-        return False
-    if not any(fnmatchcase(call.resource, arn(aws, resource)) for resource in statement["Resource"]):
-        return False
-    patterns = [
-        pattern
-        for test in statement.get("Condition", {}).values()
-        for key, patterns in test.items()
-        if key == "dynamodb:LeadingKeys"
-        for pattern in patterns
-    ]
-    return not patterns or any(fnmatchcase(call.partition, pattern) for pattern in patterns)
-
-
-def arn(aws: EmbeddedAws, resource: Any) -> str:
-    """Return the ARN that a statement's resource is."""
-
-    def of(name: str) -> str:
-        physical = str(aws.resolved({"Ref": name}))
-        if physical.startswith("arn:"):
-            return physical
-        if "://" in physical:
-            return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{physical.rpartition('/')[2]}"
-        return _table(physical)
-
-    match resource:
-        case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), "Arn"]}:
-            return of(name)
-        case {"Fn::Sub": str(text)}:
-            text = re.sub(r"\$\{(\w+)\.Arn\}", lambda found: of(found[1]), text)
-            return str(aws.resolved({"Fn::Sub": text.replace("${AWS::Partition}", "aws")}))
-    return json.dumps(resource) if isinstance(resource, dict) else str(resource)
-
-
-@pytest.fixture
-def watched(aws: EmbeddedAws, shop: LoopbackSite, monkeypatch: pytest.MonkeyPatch) -> Watched:
-    """Return the functions, with every client that they make watched."""
+@pytest.fixture(scope="module")
+def needs(embedded: EmbeddedAws, loopback: LoopbackSite) -> Iterator[list[Need]]:
+    """Yield all that the functions need, by their own calls in a life of a site, and by AWS in their name."""
+    embedded.deploy()
+    loopback.status = HTTPStatus.OK
     calls: list[Watched] = []
     session = boto3.session.Session()
     session.events.register("before-parameter-build", lambda **given: calls[0].note(**given) if calls else None)
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
-    here = {"RESOLVERS": shop.resolver, "ALLOWED_NETWORKS": "127.0.0.0/8", "SECOND_LOOK_PAUSE": "0"}
-    calls.append(Watched(aws, here))
-    return calls[0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(boto3, "DEFAULT_SESSION", session)
+        here = {"RESOLVERS": loopback.resolver, "ALLOWED_NETWORKS": "127.0.0.0/8", "SECOND_LOOK_PAUSE": "0"}
+        here["HEARTBEAT_URL"] = f"http://{loopback.name}:{loopback.declaration['ports']['http']}/beat"
+        calls.append(Watched(embedded, here))
+        live(embedded, loopback, calls[0])
+    own = sorted(calls[0].needs, key=str)
+    yield [*own, *of_aws(resources(), own)]
+    ec2_backends[ACCOUNT][REGION].reset()
 
 
-def test_roles_allow_what_the_functions_do(aws: EmbeddedAws, shop: LoopbackSite, watched: Watched) -> None:
-    """A site that is new, broken and gone, digest, sweeper and audit: nothing is asked for that is forbidden."""
+def live(aws: EmbeddedAws, shop: LoopbackSite, watched: Watched) -> None:
+    """Let a site be new, audited, broken, out of reach like much else, and gone; digest and sweeper come too."""
     sites = Sites(aws.client("dynamodb"), aws.physical["SitesTable"])
-    sites.put({**shop.declaration, "interval": "1h"})
+    machines = [machine(aws), "mi-0123456789abcdef2"]
+    declared = {**shop.declaration, "interval": "1h", "instances": machines}
+    sites.put(declared)
+    sites.put({**shop.declaration, "name": shop.name.upper()})
+    audit(watched, shop)
     watched.run(START)
     shop.status = HTTPStatus.BAD_GATEWAY
     watched.run(START + timedelta(hours=1))
+    shop.status = HTTPStatus.OK
     watched.digest(START)
     watched.invoke("check", {"site": shop.name})
-    sites.delete(shop.name)
+    out_of_reach(aws)
+    sites.put({**declared, "ports": {"http": "closed", "https": free_port()}})
+    for hours in (3, 5):
+        watched.run(START + timedelta(hours=hours))
+    for name in (shop.name, shop.name.upper()):
+        sites.delete(name)
     watched.removals()
     watched.drain()
     watched.stream()
-    watched.tick(START + timedelta(hours=1, minutes=5))
+    watched.tick(START + timedelta(hours=6))
+    watched.stream()
     watched.sweep()
-    for name in ("audit-site.json", "audit-ended.json"):
-        watched.invoke("audit_host", ready(aws, name, json.loads((ROOT / "events" / name).read_text())))
-    assert {call.function for call in watched.calls} == set(FUNCTIONS)
-    assert len(watched.calls) > 30
-    refused = [
-        call
-        for call in sorted(watched.calls, key=str)
-        if not any(allows(aws, statement, call) for statement in statements(role_of(call.function)))
-    ]
-    assert refused == []
 
 
-def role_of(function: str) -> str:
-    """Return the logical id of a function's role."""
-    return named(properties(logical(function))["Role"])
+def machine(aws: EmbeddedAws) -> str:
+    """Start a machine behind a security group in EC2; return its id."""
+    ec2 = aws.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.7.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.7.1.0/24")["Subnet"]["SubnetId"]
+    image = ec2.describe_images()["Images"][0]["ImageId"]
+    started = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, SubnetId=subnet)
+    return str(started["Instances"][0]["InstanceId"])
+
+
+def audit(watched: Watched, shop: LoopbackSite) -> None:
+    """Have a site's machines audited on demand and by the schedule; each answers."""
+    before = len(ssm_agent.commands())
+    watched.invoke("audit_host", {"site": shop.name})
+    watched.invoke("audit_host", {"audit": "all"})
+    document = '{"format":"padlock-host/1","collected_at":1,"host":"web","system":"","uid":0,"sections":[]}'
+    for command in ssm_agent.commands()[before:]:
+        for one in command.instance_ids:
+            watched.invoke("audit_host", ssm_agent.end(command, one, "Success", document))
+
+
+def out_of_reach(aws: EmbeddedAws) -> None:
+    """Let sites that nobody declares be out of reach: an outage a while ago, and one that begins just now."""
+    slots = Slots(aws.client("dynamodb"), aws.physical["ResultsTable"])
+    now = datetime.now(UTC)
+    lost, well = (frozenset(f"{what}-{number}" for number in range(of)) for what, of in (("lost", 6), ("well", 60)))
+    slots.add(window_of(now - timedelta(minutes=20)), Sample(lost, lost), EXPIRES)
+    # Whenever a run looks, some window of the last minute has what is lost alone, and the minute as a whole has not.
+    for seconds in range(-20, 180, 20):
+        slots.add(window_of(now + timedelta(seconds=seconds)), Sample(well), EXPIRES)
+        slots.add(window_of(now + timedelta(seconds=seconds + 10)), Sample(lost, lost), EXPIRES)
+
+
+# --- both ways ----------------------------------------------------------------------------------------------------
+
+
+def test_roles_grant_what_the_functions_need(needs: list[Need]) -> None:
+    """Nothing is asked for that is forbidden."""
+    assert {need.function for need in needs} == set(FUNCTIONS)
+    assert held(resources(), needs).refused == []
+
+
+def test_roles_grant_nothing_else(needs: list[Need]) -> None:
+    """No action, resource or partition is granted that nothing uses."""
+    assert held(resources(), needs).idle == []
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_statement_that_is_missing_is_seen(needs: list[Need], function: str) -> None:
+    """Whatever statement a role loses, something of the function's is refused."""
+    role = named(properties(function)["Role"])
+    (policy,) = properties(role)["Policies"]
+    for number in range(len(policy["PolicyDocument"]["Statement"])):
+        stack = copy.deepcopy(resources())
+        (less,) = stack[role]["Properties"]["Policies"]
+        lost = less["PolicyDocument"]["Statement"].pop(number)
+        assert held(stack, needs).refused, lost["Sid"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"Action": "dynamodb:DeleteItem", "Resource": {"Fn::GetAtt": ["ResultsTable", "Arn"]}},
+        {"Action": ["sns:Publish"], "Resource": {"Fn::GetAtt": ["DispatchDeadLetterQueue", "Arn"]}},
+        {"Action": "sqs:SendMessage", "Resource": {"Fn::GetAtt": ["ScheduleDeadLetterQueue", "Arn"]}},
+        {"Action": "ssm:SendCommand", "Resource": "*"},
+        {
+            "Action": "dynamodb:UpdateItem",
+            "Resource": {"Fn::GetAtt": ["ResultsTable", "Arn"]},
+            "Condition": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["#nobody"]}},
+        },
+    ],
+    ids=["action", "other resource", "other queue", "command", "partition"],
+)
+def test_right_that_nothing_uses_is_seen(needs: list[Need], more: dict[str, Any]) -> None:
+    """A right too many is named, of whatever kind."""
+    stack = copy.deepcopy(resources())
+    stack["CheckRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"].append({"Sid": "More", **more})
+    assert [(grant.role, grant.sid) for grant in held(stack, needs).idle] == [("CheckRole", "More")]
+
+
+def test_schedules_may_do_what_a_schedule_does() -> None:
+    """A schedule's role invokes its function and sets aside what it cannot deliver; the chat's role does nothing."""
+    others = set(of_type("AWS::IAM::Role")) - {named(properties(name)["Role"]) for name in FUNCTIONS}
+    found = {role: {(grant.action, grant.resource) for grant in grants(resources(), role)} for role in others}
+    wanted = {
+        named(schedule["Target"]["RoleArn"]): {
+            ("lambda:InvokeFunction", named(schedule["Target"]["Arn"])),
+            ("sqs:SendMessage", named(schedule["Target"]["DeadLetterConfig"]["Arn"])),
+        }
+        for schedule in SCHEDULES.values()
+    }
+    assert found == wanted | {"SlackChannelRole": set()}

@@ -186,8 +186,37 @@ def test_slack_channel_shows_messages_and_can_do_nothing() -> None:
 
 
 def test_queues_are_encrypted() -> None:
-    """Messages of every queue are encrypted at rest."""
-    assert all(queue["SqsManagedSseEnabled"] is True for queue in of_type("AWS::SQS::Queue").values())
+    """Roles use queues under the key of SQS; where a service writes in its own name, under one that it may use."""
+    for name, queue in of_type("AWS::SQS::Queue").items():
+        services = {
+            statement["Principal"]["Service"]
+            for policy in of_type("AWS::SQS::QueuePolicy").values()
+            if policy["Queues"] == [{"Ref": name}]
+            for statement in policy["PolicyDocument"]["Statement"]
+        }
+        assert queue["KmsMasterKeyId"] == ({"Ref": "TopicKey"} if services else "alias/aws/sqs"), name
+        assert services <= users_of_the_key(), name
+
+
+def users_of_the_key() -> set[str]:
+    """Return the services that may use the stack's key, for what is of this account alone."""
+    statements = properties("TopicKey")["KeyPolicy"]["Statement"]
+    return {
+        statement["Principal"]["Service"]
+        for statement in statements
+        if "Service" in statement["Principal"]
+        and statement["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    }
+
+
+def test_reserved_concurrency_of_every_function() -> None:
+    """Where the account has some to set aside, no function can take the others' place, nor the account's."""
+    reserved = {name: properties(name)["ReservedConcurrentExecutions"]["Fn::If"] for name in FUNCTIONS}
+    assert {condition for condition, _, _ in reserved.values()} == {"HasReservedConcurrency"}
+    assert {json.dumps(otherwise) for _, _, otherwise in reserved.values()} == {'{"Ref": "AWS::NoValue"}'}
+    assert {name: number for name, (_, number, _) in reserved.items()} == {
+        "CheckFunction": {"Ref": "ReservedConcurrency"}
+    } | dict.fromkeys(set(FUNCTIONS) - {"CheckFunction"}, 10)
 
 
 def test_environment_of_the_functions() -> None:

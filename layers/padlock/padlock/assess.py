@@ -83,7 +83,7 @@ def _apply(rule: Rule, evidence: Evidence) -> list[Outcome]:
     try:
         return [Problem(*seen) if isinstance(seen, tuple) else seen for seen in rule.check(evidence.site, evidence)]
     except Exception as error:  # noqa: BLE001 — a fault of ours is never a finding, and never ends a run
-        reason = f"a fault of Padlock's in this check: {type(error).__name__}: {error}"
+        reason = f"a fault of Padlock's in this check: {type(error).__name__}: {str(error)[:300]}"
         return [Unknown(evidence.site.name, reason, whole=True)]
 
 

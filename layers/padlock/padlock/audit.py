@@ -120,7 +120,7 @@ def asked(event: Any, sites: Sites) -> list[str]:
         case {"audit": "all", **rest} if not rest:
             return list(dict.fromkeys(instance for site in _readable(sites.all()) for instance in site.instances))
         case {"site": str(name), **rest} if not rest:
-            declared = sites.get(key_of(name))
+            declared = sites.find(key_of(name)) or sites.get(name)
             if declared is None:
                 raise ValueError(f"the Sites table has no site {printable(name, 80)!r}; {USAGE}")
             instances = read_declaration(declared).instances

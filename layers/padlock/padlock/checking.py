@@ -70,7 +70,7 @@ def read_task(body: str) -> Task:
     """Read a queue message; InvalidMessage says what is wrong with it."""
     try:
         message = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         raise InvalidMessage(f"the queue message is no JSON ({error}): {printable(body, 200)}") from error
     if not isinstance(message, dict) or "site" not in message or "slot" not in message:
         raise InvalidMessage(f"the queue message lacks the keys site and slot: {printable(body, 200)}")
@@ -81,9 +81,11 @@ def read_task(body: str) -> Task:
     try:
         moment = datetime.fromisoformat(slot)
     except (TypeError, ValueError) as error:
-        raise InvalidMessage(f"the queue message's slot is no time such as 2026-11-20T17:05:00Z: {slot!r}") from error
+        raise InvalidMessage(
+            f"the queue message's slot is no time such as 2026-11-20T17:05:00Z: {str(slot)[:80]!r}"
+        ) from error
     if moment.tzinfo is None:
-        raise InvalidMessage(f"the queue message's slot has no time zone: {slot!r}")
+        raise InvalidMessage(f"the queue message's slot has no time zone: {str(slot)[:80]!r}")
     return Task(declaration, moment, str(message.get("error", "")), message.get("removed") is True)
 
 

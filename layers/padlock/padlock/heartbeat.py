@@ -43,17 +43,17 @@ class _Place(NamedTuple):
 def withheld(now: datetime, run: datetime | None, within: float, oldest_seconds: float, failed: int) -> str:
     """Return why Padlock cannot be said to live; empty where it lives.
 
-    `run` is when one was completed last, `within` the seconds that this may lie back; `oldest_seconds` the age of the
-    alert that waited longest, and `failed` the number of sites whose alerts could not be published.
+    `run` is when one came to a result last, `within` the seconds that this may lie back; `oldest_seconds` the age of
+    the alert that waited longest, and `failed` the number of sites whose alerts could not be published.
     """
     if failed:
         return f"the alerts of {failed} sites could not be published"
     if oldest_seconds > LONGEST_PENDING:
         return f"an alert has been pending for {oldest_seconds:.0f} s"
     if run is None:
-        return "no check was ever completed"
+        return "no check has ever come to a result"
     age = (now - run).total_seconds()
-    return f"the last check was completed {age:.0f} s ago" if age >= within else ""
+    return f"the last check that came to a result was {age:.0f} s ago" if age >= within else ""
 
 
 def send(url: str, vantage: Vantage) -> None:

@@ -58,7 +58,7 @@ async def _report(
 ) -> Answer:
     try:
         # A bare name means the site as its owner declared it, where the table has it.
-        declared = await asyncio.to_thread(sites.get, key_of(entry)) if isinstance(entry, str) else None
+        declared = await asyncio.to_thread(_declared, entry, sites) if isinstance(entry, str) else None
         site = read_declaration(declared or entry)
     except InvalidSite as error:
         return {"error": str(error)}
@@ -68,3 +68,9 @@ async def _report(
     await asyncio.to_thread(save_on_demand, results, checked, expires)
     report: Answer = msgspec.to_builtins(checked.report)
     return report
+
+
+def _declared(name: str, sites: Sites) -> Mapping[str, Any] | None:
+    """Return the declaration that the schedule takes; before its first tick another spelling is not known as one."""
+    key = key_of(name)
+    return sites.find(key) or (sites.get(name) if name != key else None)

@@ -12,12 +12,31 @@ import msgspec
 
 from padlock.alerting import record_of
 from padlock.changes import Change, Policy, State, close, fold
+from padlock.changes.observing import STALE_RUNS
 from padlock.checking import GRACE, Checked, Task, blind, site_of
 from padlock.declaration import readable
 from padlock.findings import CHECKER, Report, Status
 from padlock.message import Further, compose
 from padlock.network.vantage import Vantage
-from padlock.outage import Watch, newly_out_of_reach, out_of_reach, place_of, report_of, window_of, worst_of
+from padlock.outage import (
+    SLOTS_BLIND,
+    Watch,
+    has_seen,
+    is_known,
+    is_outage,
+    is_stale,
+    is_unclear,
+    newly_out_of_reach,
+    newly_out_of_sight,
+    out_of_reach,
+    place_of,
+    report_of,
+    sight_of,
+    union,
+    window_of,
+    worst_of,
+)
+from padlock.render.escape import printable
 from padlock.silence import policy_of
 from padlock.site import InvalidSite, Site
 from padlock.storage import Alert, Outcome, Results, Run, Slots, Stored, stamp
@@ -44,6 +63,8 @@ class Ran(msgspec.Struct, frozen=True):
     outcome: Outcome
     status: Status | None
     """The last look's; None where there was none."""
+    saw: bool = False
+    """It came to a result by what it saw of its site."""
 
 
 class Runner:
@@ -92,7 +113,7 @@ class Runner:
             save, self._results, run, looks, policy, self._further, stored, lambda _: self._declared(task.spelled)
         )
         log.info("%s: %s, %s in %.1f s", task.name, looks[-1].status, outcome, run.seconds)
-        return Ran(outcome, looks[-1].status)
+        return Ran(outcome, looks[-1].status, any(map(has_seen, looks)))
 
     async def abandon(self, task: Task, reason: str) -> Ran:
         """Store that a site could not be looked at, and why, without another look."""
@@ -112,6 +133,8 @@ class Runner:
         if out_of_reach(looks[-1]) and await asyncio.to_thread(self._outage, state):
             policy = msgspec.structs.replace(policy, outage=True)
             looks = [blind(task.name, looks[-1].checked_at, OUTAGE, site)]
+        elif not has_seen(looks[-1]) and await asyncio.to_thread(self._is_blind, state, looks, policy):
+            policy = msgspec.structs.replace(policy, outage=True)
         return looks, policy
 
     async def _see(self, task: Task, state: State, now: datetime) -> Report:
@@ -119,7 +142,15 @@ class Runner:
         failing = newly_out_of_reach(state, checked.report)
         if failing is not None:
             self._watch.saw(self._clock(), place_of(checked.evidence, task.name), failing=failing)
+        self._sighted(task.name, state, checked)
         return checked.report
+
+    def _sighted(self, name: str, state: State, checked: Checked) -> None:
+        """Keep what a look says of whether the checker sees anything."""
+        unseen = newly_out_of_sight(state, checked.report)
+        if unseen is not None:
+            place = sight_of(checked.evidence, name, blind=unseen)
+            self._watch.sighted(self._clock(), place, blind=unseen, why=_reason(checked.report) if unseen else "")
 
     def _outage(self, state: State) -> bool:
         """Return whether the checker is to blame, by what all runs have seen lately.
@@ -131,17 +162,33 @@ class Runner:
             return self._results.load(CHECKER).state.status == "error"
         return outage != "none"
 
+    def _is_blind(self, state: State, looks: Sequence[Report], policy: Policy) -> bool:
+        """Return whether a site would be told to be stale of which the checker is to blame that it is not seen.
+
+        What is known of the slots before comes first: the other sites of this one may not have been looked at yet.
+        """
+        # Other runs may count meanwhile, and this one's state be folded anew.
+        counted = msgspec.structs.replace(state, blind=STALE_RUNS)
+        if is_stale(state) or not is_stale(fold(counted, looks, policy)[0]):
+            return False
+        known = is_known(self._results.load(CHECKER).state)
+        return known or self._watch.is_blind(self._clock(), int(time.time()) + SAMPLE_SECONDS)
+
     def _abandon(self, task: Task, reason: str) -> Ran:
         key = f"RUN#{stamp(task.slot)}"
         if self._results.is_done(task.name, key):
             return Ran("duplicate", None)
-        if _is_gone(self._results.load(task.name).state, task.spelled, self._declared):
+        state = self._results.load(task.name).state
+        if _is_gone(state, task.spelled, self._declared):
             return Ran("superseded", None)
         now = self._clock()
         site = _told_as(task)
         policy = policy_of(site, now)
         run = Run(task.name, key, self._results.start_run(task.name), 0.0, self._expires())
         unseen = blind(task.name, now, reason, site)
+        self._sighted(task.name, state, Checked(unseen, None, 0.0))
+        if self._is_blind(state, [unseen], policy):
+            policy = msgspec.structs.replace(policy, outage=True)
         declared = self._declared(task.spelled)
         outcome = save(self._results, run, [unseen], policy, self._further, declared=lambda _: declared)
         return Ran(outcome, "inconclusive")
@@ -203,15 +250,24 @@ def save(
 
 
 def judge_checker(results: Results, slots: Slots, slot: str, now: datetime, further: Further, expires: int) -> None:
-    """Tell of an outage of the checker itself, and of its end, by what runs could reach in a slot and until now."""
-    sample = worst_of(slots.windows(window_of(datetime.fromisoformat(slot)), stamp(now)))
-    if not sample.seen:
+    """Tell of an outage of the checker itself, and of its end, by what a slot's runs could reach and see until now.
+
+    It is over when most of what is looked at is reached and seen again; a slot with too few sites to tell changes
+    nothing.
+    """
+    begins = window_of(datetime.fromisoformat(slot))
+    reach, sight = slots.windows(begins, stamp(now)), slots.windows(begins, stamp(now), "sight")
+    whole = [union(reach.values()), union(sight.values())]
+    if not any(sample.seen for sample in whole):
         return
-    report = report_of(sample, now)
+    worst = [worst_of(reach), worst_of(sight)]
+    if not any(map(is_outage, worst)) and any(map(is_unclear, whole)):
+        return
+    report = report_of(worst[0], now, worst[1])
     state = results.load(CHECKER).state
-    if not (report.findings or state.findings or state.flapping_since):
+    if not (report.findings or state.findings or state.pending or state.flapping_since):
         return
-    policy = Policy(failures=1, successes=1)
+    policy = Policy(failures=SLOTS_BLIND, successes=1)
     save(results, Run(CHECKER, f"RUN#{slot}", results.start_run(CHECKER), 0.0, expires), [report], policy, further)
 
 
@@ -239,6 +295,11 @@ def _alert(change: Change, run: Run, seq: int, further: Further) -> Alert:
     minted = f"{run.site}|{run.key}|{run.ticket}|{seq}|{change.checked_at.timestamp()}"
     alert_id = hashlib.sha256(minted.encode()).hexdigest()[:32]
     return record_of(change, seq, alert_id, compose(change, alert_id, seq, further))
+
+
+def _reason(look: Report) -> str:
+    """Return what kept a look from seeing anything: what it wanted to see first, as the rest only follows from it."""
+    return printable(look.not_assessed[0].reason, 300) if look.not_assessed else ""
 
 
 def _told_as(task: Task) -> Site:

@@ -291,8 +291,8 @@ def _normalised(site: Site) -> Site:
         _under("networks", _network, network)
     try:
         zone = zoneinfo.ZoneInfo(site.timezone)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"timezone {site.timezone!r} is unknown; write a name such as Europe/Berlin") from error
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError, RecursionError) as error:
+        raise ValueError(f"timezone {site.timezone[:80]!r} is unknown; write a name such as Europe/Berlin") from error
     if site.private_ca and "-----BEGIN CERTIFICATE-----" not in site.private_ca:
         raise ValueError("private_ca holds no PEM certificate")
     addresses = tuple(_under("addresses", _address, text) for text in site.addresses)
@@ -301,9 +301,14 @@ def _normalised(site: Site) -> Site:
     known = [
         _under(f"acknowledge[{n}]", partial(_acknowledged, zone), each) for n, each in enumerate(site.acknowledge)
     ]
-    return msgspec.structs.replace(
+    normalised = msgspec.structs.replace(
         site, name=name, hosts=hosts, canonical=canonical, addresses=addresses, acknowledge=tuple(known)
     )
+    try:
+        msgspec.json.encode(normalised)
+    except UnicodeEncodeError as error:
+        raise ValueError("a text holds half of a character (a lone surrogate); write it anew") from error
+    return normalised
 
 
 def _window(zone: zoneinfo.ZoneInfo, window: Window) -> None:

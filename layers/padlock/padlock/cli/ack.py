@@ -2,17 +2,18 @@
 
 import argparse
 import difflib
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from padlock.changes import STALE
 from padlock.cli.output import FAULT, HEALTHY, complain
-from padlock.cli.sites import spellings
 from padlock.cli.stack import described, on_table
 from padlock.render.escape import printable
 from padlock.rules import RULES
@@ -22,10 +23,12 @@ from padlock.times import length, moment
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from padlock.storage import Sites
+
 ATTRIBUTE = "acknowledge"
 MOST = 50
 """Acknowledgements that one declaration may hold."""
-LONGEST = "366d"
+SHORTEST, LONGEST = "1m", "366d"
 EVERY = "*"
 """In place of a code: all of them."""
 CODES = frozenset({*RULES, "site.invalid", STALE, EVERY})
@@ -34,6 +37,15 @@ CODES = frozenset({*RULES, "site.invalid", STALE, EVERY})
 
 class Refused(ValueError):
     """What was asked for cannot be done; the text says why and what to do."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where the table keeps what is acknowledged of a site."""
+
+    item: str
+    """The name of its item."""
+    elsewhere: str = ""
+    """As the stack's parameter spells the site; empty: the item declares it."""
 
 
 class Told(msgspec.Struct):
@@ -46,8 +58,13 @@ class Told(msgspec.Struct):
 
 def duration(text: str) -> timedelta:
     """Read a length of time such as `3d`; ArgumentTypeError where it is none."""
+    if re.fullmatch(r"0+[smhd]?", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} would be over at once; use {SHORTEST} to {LONGEST}. `padlock ack SITE --clear CODE` takes an "
+            "acknowledgement back"
+        )
     try:
-        return timedelta(seconds=length(text, "1m", LONGEST))
+        return timedelta(seconds=length(text, SHORTEST, LONGEST))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
@@ -72,7 +89,7 @@ def ack(options: argparse.Namespace) -> int:
 
         try:
             if options.list:
-                return _list(client, table, options.site, now)
+                return _list(client, table, options, now)
             if options.clear:
                 return _clear(client, table, options, now)
             return _add(client, table, options, _wanted(options, now), now)
@@ -144,7 +161,7 @@ def _clear(client: "DynamoDBClient", table: str, options: argparse.Namespace, no
         rest = [entry for entry in known if entry not in gone and not _is_over(entry, item, now)]
         return _stored(rest if gone else known) or None
 
-    _edit(client, table, options, edit, create=False)
+    _edit(client, table, options, edit)
     for entry in told.cleared:
         sys.stdout.write(f"cleared {_line(entry)}: alerts tell of it again\n")
     if told.cleared:
@@ -155,54 +172,79 @@ def _clear(client: "DynamoDBClient", table: str, options: argparse.Namespace, no
     return HEALTHY if options.clear == "all" else FAULT
 
 
-def _list(client: "DynamoDBClient", table: str, site: str, now: datetime) -> int:
+def _list(client: "DynamoDBClient", table: str, options: argparse.Namespace, now: datetime) -> int:
     from padlock.storage import Sites  # noqa: PLC0415 — boto3 takes 300 ms
 
     sites = Sites(client, table)
-    item = next((found for key in spellings(site) if (found := sites.get(key))), {})
+    name = _place(sites, options).item
+    item = sites.get_many([name]).get(name, {})
     known = _entries(item)
     for entry in known:
         over = "  (expired)" if _is_over(entry, item, now) else ""
         sys.stdout.write(f"{_line(entry)}{over}\n")
     if not known:
-        complain(f"nothing is acknowledged at {site}")
+        complain(f"nothing is acknowledged at {options.site}")
     return HEALTHY
 
 
 def _edit(
-    client: "DynamoDBClient",
-    table: str,
-    options: argparse.Namespace,
-    edit: Callable[[Mapping[str, Any]], Any],
-    *,
-    create: bool = True,
+    client: "DynamoDBClient", table: str, options: argparse.Namespace, edit: Callable[[Mapping[str, Any]], Any]
 ) -> None:
-    """Edit the acknowledgements of a site under the name that it is declared by; Refused where it is not declared.
+    """Edit the acknowledgements of a site where the table keeps them; Refused where the site is not declared."""
+    from padlock.storage import Sites  # noqa: PLC0415 — boto3 takes 300 ms
+    from padlock.storage.edits import Absent, Edits  # noqa: PLC0415 — as above
 
-    A site that only the stack's parameter names has no item yet; it gets one, where something is to be kept in it.
+    place = _place(Sites(client, table), options)
+    try:
+        Edits(client, table).change(place.item, ATTRIBUTE, edit, elsewhere=place.elsewhere)
+    except Absent:
+        raise Refused(f"site {options.site!r} was removed meanwhile") from None
+
+
+def _place(sites: "Sites", options: argparse.Namespace) -> Place:
+    """Return where a site's acknowledgements are kept; Refused, with the site that may be meant, where there is none.
+
+    A site that only the stack's parameter names has an item that declares nothing. The whole table is looked through
+    only for what neither its keys nor the parameter know: a spelling that no tick has seen yet, or a mistake.
     """
-    from padlock.storage.edits import Absent, Edits  # noqa: PLC0415 — boto3 takes 300 ms
-
-    edits = Edits(client, table)
-    for key in spellings(options.site):
-        try:
-            return edits.change(key, ATTRIBUTE, edit)
-        except Absent:
-            continue
-    name = key_of(options.site)
-    if name in _of_parameter(options):
-        if create:
-            edits.change(name, ATTRIBUTE, edit, create=True)
-        return None
+    key = key_of(options.site)
+    if found := sites.find(key):
+        return Place(found["name"])
+    parameter = _of_parameter(options)
+    if key in parameter:
+        return Place(key, parameter[key])
+    meant = _host(options.site)
+    near = {meant, meant.removeprefix("www."), f"www.{meant}"}
+    rows = sites.some(lambda row: not near.isdisjoint(_hosts(row)) or key_of(row) == key, "hosts")
+    if spelled := sorted(row["name"] for row in rows if key_of(row) == key):
+        return Place(spelled[0])
     where = f"table {options.table}" if options.table else f"Sites table of stack {options.stack}"
-    raise Refused(
-        f"site {options.site!r} is not declared in the {where}; `padlock sites list` shows what is, and "
-        "`padlock sites add` declares a site"
+    declared = sorted({*map(key_of, rows), *(near & parameter.keys())}, key=lambda name: (name != meant, name))
+    advice = (
+        f"did you mean {printable(declared[0], 253)!r}? With --subject, one host, address or URL of it alone is meant"
+        if declared
+        else "`padlock sites list` shows what is, and `padlock sites add` declares a site"
     )
+    raise Refused(f"site {options.site!r} is not declared in the {where}; {advice}")
 
 
-def _of_parameter(options: argparse.Namespace) -> set[str]:
-    """Return the sites that the stack's parameter names; none where a table is named that is of no stack."""
+def _host(text: str) -> str:
+    """Return the host that is meant where a URL, or a host with a port or a path, is given for a site."""
+    try:
+        return key_of(urlsplit(text if "://" in text else f"//{text}").hostname or text)
+    except ValueError:
+        return key_of(text)
+
+
+def _hosts(row: Mapping[str, Any]) -> set[str]:
+    """Return the hosts that a declaration, right or wrong, names: its name and what stands under `hosts`."""
+    hosts = row.get("hosts") or []
+    listed = hosts if isinstance(hosts, list) else [hosts]
+    return {key_of(host) for host in (row["name"], *listed) if isinstance(host, str)}
+
+
+def _of_parameter(options: argparse.Namespace) -> dict[str, str]:
+    """Return key → name of what the stack's parameter declares; none where a table is named that is of no stack."""
     from botocore.exceptions import ClientError  # noqa: PLC0415 — boto3 takes 300 ms
 
     # Alerts name the table. CloudFormation has made its name of the stack's, which its outputs confirm.
@@ -211,11 +253,11 @@ def _of_parameter(options: argparse.Namespace) -> set[str]:
         stack = described(made_of if options.table else options.stack)
     except ClientError as error:
         if options.table and error.response["Error"]["Code"] == "ValidationError":
-            return set()
+            return {}
         raise
     if options.table and stack.outputs.get("SitesTableName") != options.table:
-        return set()
-    return {key_of(name) for name in stack.parameters.get("Sites", "").split(",") if name.strip()}
+        return {}
+    return {key_of(name): name.strip() for name in stack.parameters.get("Sites", "").split(",") if name.strip()}
 
 
 def _entries(item: Mapping[str, Any]) -> list[Acknowledgement]:

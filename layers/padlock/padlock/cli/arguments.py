@@ -4,10 +4,12 @@ import argparse
 import importlib.metadata
 import ipaddress
 import os
+from typing import NoReturn, override
 from urllib.parse import urlsplit
 
 from padlock.cli import ack, alerts, audit_host, check, record, sites, status
 from padlock.network.vantage import Endpoint, endpoint
+from padlock.render.escape import printable
 
 EXIT_STATUS = """exit status:
   0    healthy: no finding above the ones that fail
@@ -18,10 +20,18 @@ The highest applies where several sites are checked."""
 CREDENTIALS = "Credentials and region are those of the AWS command line: AWS_PROFILE, AWS_REGION and so on."
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are safe to show: argparse writes unknown arguments as they are."""
+
+    @override
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the grammar of `padlock`; each command sets `run`, a function of the parsed options."""
     main = _parser(
-        argparse.ArgumentParser(prog="padlock"),
+        Parser(prog="padlock"),
         "Check whether a site's domain and HTTPS set-up work, and name what is wrong and the command that fixes it.",
         "padlock check example.com\n"
         "padlock check --site-file sites.yaml --json\n"

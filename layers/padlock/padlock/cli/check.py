@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import ipaddress
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ import msgspec
 from padlock import evidence
 from padlock.assess import assess
 from padlock.cli import declarations, host_evidence
-from padlock.cli.output import FAULT, complain, exit_status, progress, show, show_json
+from padlock.cli.output import FAULT, complain, encoded, exit_status, progress, show, show_fault, show_json
 from padlock.evidence import Evidence, Host
 from padlock.findings import Report
 from padlock.network.vantage import Vantage, public_beside
@@ -152,7 +151,7 @@ def _allow_descriptors(wanted: int) -> None:
 
 def _complain_of_fault(site: Site, error: Exception, *, debug: bool) -> None:
     if debug:
-        traceback.print_exception(error)
+        show_fault(error)
     complain(
         f"checking {site.name} failed: {type(error).__name__}: {error}; this is a fault of Padlock's and says "
         "nothing about the site: run it again with --debug and report what it prints"
@@ -198,7 +197,7 @@ def _written(file: str, seen: Sequence[Evidence], *, single: bool) -> bool:
     """Write the evidence, one object where one site was asked for; complain and return False where that fails."""
     if not seen:
         return True
-    data = evidence.encode(seen[0]) if single else msgspec.json.encode(seen)
+    data = encoded(seen[0] if single else seen)
     try:
         Path(file).write_bytes(msgspec.json.format(data, indent=1) + b"\n")
     except OSError as error:
@@ -210,5 +209,5 @@ def _written(file: str, seen: Sequence[Evidence], *, single: bool) -> bool:
 def _concluded(reports: list[Report], options: argparse.Namespace, *, faults: int, single: bool) -> int:
     """Print the JSON, if asked for, and return the exit status."""
     if options.json and (reports or not single):
-        show_json(reports, single=single)
+        show_json(reports[0] if single else reports)
     return FAULT if faults else exit_status(reports, strict=options.strict)

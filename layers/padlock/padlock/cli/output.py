@@ -1,14 +1,16 @@
 """What the command writes: complaints, progress, reports; and the exit status that sums them up."""
 
+import json
 import os
 import shutil
 import sys
+import traceback
 from collections.abc import Iterable
 
 import msgspec
 
 from padlock.findings import Report
-from padlock.render.escape import printable
+from padlock.render.escape import json_text, printable
 
 HEALTHY, UNHEALTHY, FAULT = 0, 1, 2
 PIPE_WIDTH = 100
@@ -21,6 +23,13 @@ def complain(message: str) -> None:
     """Write one line to stderr."""
     clear_progress()
     sys.stderr.write(f"padlock: {printable(message)}\n")
+
+
+def show_fault(error: BaseException) -> None:
+    """Write the traceback of a fault to stderr, where --debug asks for it; its text may come from outside."""
+    clear_progress()
+    for line in "".join(traceback.format_exception(error)).rstrip("\n").split("\n"):
+        sys.stderr.write(f"{printable(line)}\n")
 
 
 def progress(done: int, total: int, current: str) -> None:
@@ -54,11 +63,20 @@ def show(report: Report) -> None:
     sys.stdout.flush()
 
 
-def show_json(reports: list[Report], *, single: bool) -> None:
-    """Write the reports as JSON: one object where one site was asked for, otherwise an array."""
-    document = msgspec.json.encode(reports[0] if single else reports)
+def show_json(value: object) -> None:
+    """Write a value as JSON that a terminal can show, whatever text from outside stands in it."""
+    text = json_text(msgspec.json.format(encoded(value), indent=2).decode())
     clear_progress()
-    sys.stdout.write(msgspec.json.format(document, indent=2).decode() + "\n")
+    sys.stdout.write((text if writes(text) else json_text(text, ascii_only=True)) + "\n")
+    sys.stdout.flush()
+
+
+def encoded(value: object) -> bytes:
+    """Return a value as JSON; in the place of a lone surrogate, which UTF-8 does not have, stands `?`."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return json.dumps(msgspec.to_builtins(value), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def exit_status(reports: Iterable[Report], *, strict: bool) -> int:

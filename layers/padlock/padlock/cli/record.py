@@ -11,7 +11,7 @@ import msgspec
 
 from padlock import record as records
 from padlock.cli import check, host_evidence
-from padlock.cli.output import FAULT, clear_progress, complain, exit_status
+from padlock.cli.output import FAULT, clear_progress, complain, exit_status, show_json
 from padlock.cli.stack import on_table
 from padlock.findings import Report, Status
 from padlock.record import Record
@@ -85,8 +85,7 @@ def _printed(report: Report, before: Record | None, options: argparse.Namespace)
 
 
 def _show_json(found: Sequence[Record], *, single: bool) -> None:
-    document = msgspec.json.encode(found[0] if single and found else found)
-    sys.stdout.write(msgspec.json.format(document, indent=2).decode() + "\n")
+    show_json(found[0] if single and found else found)
 
 
 def _show(now: Record, before: Record | None) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from padlock.cli import declarations
-from padlock.cli.output import FAULT, HEALTHY, complain
+from padlock.cli.output import FAULT, HEALTHY, complain, show_json
 from padlock.cli.stack import on_table
 from padlock.declaration import read_declaration
 from padlock.render.escape import printable
@@ -42,7 +42,7 @@ def show(options: argparse.Namespace) -> int:
     def action(table: "Sites") -> int:
         found = sorted(table.all(), key=lambda item: str(item["name"]))
         if options.json:
-            sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
+            show_json(found)
             return HEALTHY
         wrong = 0
         for item in found:

@@ -6,9 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from padlock.cli.output import FAULT, HEALTHY, UNHEALTHY, coloured, writes
+from padlock.cli.output import FAULT, HEALTHY, UNHEALTHY, coloured, show_json, writes
 from padlock.cli.stack import Stack, on_stack
 from padlock.render.escape import printable
 
@@ -35,7 +33,7 @@ def status(options: argparse.Namespace) -> int:
         dashboard = stack.outputs.get("DashboardUrl", "")
         if options.json:
             document = {"stack": stack.name, "at": now, "status": worst, "dashboard": dashboard, "sections": sections}
-            sys.stdout.write(msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n")
+            show_json(document)
         else:
             sys.stdout.write("".join(f"{line}\n" for line in _text(stack.name, now, dashboard, sections)))
         return CODES[worst]

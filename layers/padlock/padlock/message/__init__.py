@@ -33,7 +33,7 @@ __all__ = [
 
 MAX_MESSAGE = 200_000
 """Octets of a message; SNS's limit is 262,144, message attributes included."""
-CAPS = ((20, 1200), (10, 400), (5, 150), (2, 60))
+CAPS = ((20, 1200), (10, 400), (5, 150), (2, 60), (1, 30))
 """Findings of one section and characters of one text that are shown; the next pair where a message is too large."""
 SEVERITY = "error"
 """Of every alert of a site: only errors make one, and who hears of an error hears of its end."""

@@ -58,7 +58,7 @@ def digest_message(digest: Digest, alert_id: str, seq: int, further: Further, sh
     ]
     built = msgspec.to_builtins(digest)
     lists = {name: built[name][:shown] for name in ("failing", "warnings", "certificates")}
-    data = _head("digest", alert_id, seq, subject, digest.at, "warning") | escaped(built | lists, characters)
+    data = _head("digest", alert_id, seq, subject, digest.at, "warning") | escaped(built | lists, characters, shown)
     chat = notification(
         CHECKER,
         ("digest", alert_id, seq),

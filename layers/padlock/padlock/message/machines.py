@@ -24,15 +24,16 @@ def data_of(change: Change, subject: str, alert_id: str, seq: int, severity: str
     built: dict[str, Any] = msgspec.to_builtins(change)
     for name in LISTS:
         built[name] = [{key: each[key] for key in each if key not in COUNTERS} for each in built[name]]
+    listed = (*LISTS, "causes", "silences")
     head = {
         "alert_id": alert_id,
         "seq": seq,
         "subject": subject,
         "severity": severity,
-        "counts": {name: len(built[name]) for name in LISTS},
+        "counts": {name: len(built[name]) for name in listed},
     }
-    cut = built | {name: built[name][:shown] for name in (*LISTS, "causes")}
-    return json.dumps(head | escaped(cut, characters), ensure_ascii=False)
+    cut = built | {name: built[name][:shown] for name in listed}
+    return json.dumps(head | escaped(cut, characters, shown), ensure_ascii=False)
 
 
 def event_of(change: Change, alert_id: str, seq: int) -> str:
@@ -58,7 +59,7 @@ def fitted_event(detail: dict[str, Any]) -> str:
     """Return an event's detail, cut until it fits."""
     for entries, characters in EVENT_CAPS:
         cut = {name: _first(value, entries) for name, value in detail.items()}
-        text = json.dumps(escaped(cut, characters), ensure_ascii=False)
+        text = json.dumps(escaped(cut, characters, entries), ensure_ascii=False)
         if len(text.encode()) <= MAX_EVENT:
             break
     return text
@@ -74,12 +75,28 @@ def _first(value: Any, entries: int) -> Any:
     return value[:entries] if isinstance(value, list) else value
 
 
-def escaped(value: Any, characters: int) -> Any:
-    """Return the value with every text in it printable and cut, the keys of its mappings too."""
+def escaped(value: Any, characters: int, entries: int) -> Any:
+    """Return the value with every text in it printable and cut, the keys of its mappings too.
+
+    Of a list of texts so many are kept, and the number of the others; commands are kept whole or not at all.
+    """
     if isinstance(value, str):
         return printable(value, characters)
     if isinstance(value, dict):
-        return {printable(str(name), characters): escaped(entry, characters) for name, entry in value.items()}
+        return {
+            printable(str(name), characters): _commands(entry, characters, entries)
+            if name == "commands"
+            else escaped(entry, characters, entries)
+            for name, entry in value.items()
+        }
     if isinstance(value, (list, tuple)):
-        return [escaped(entry, characters) for entry in value]
+        more = len(value) - entries if value and isinstance(value[0], str) else 0
+        shown = [escaped(entry, characters, entries) for entry in (value[:entries] if more > 0 else value)]
+        return [*shown, f"… and {more} more"] if more > 0 else shown
     return value
+
+
+def _commands(lines: Sequence[str], characters: int, entries: int) -> list[str]:
+    """Return lines that are run as root: half of them, or half of one, would do something else."""
+    whole = len(lines) <= entries and all(len(line) <= characters and line.isprintable() for line in lines)
+    return list(lines) if whole else []

@@ -56,7 +56,8 @@ def why(causes: Sequence[Cause], shown: int, characters: int) -> Iterable[str]:
         return
     yield from heading("WHY")
     for cause in causes[:shown]:
-        yield from wrapped(f"{printable(cause.explanation, characters)} ({cause.confidence}; {cause.code})", "* ")
+        known = f"({cause.confidence}; {printable(cause.code, 80)})"
+        yield from wrapped(f"{printable(cause.explanation, characters)} {known}", "* ")
         yield from _fix(cause.remediation, characters)
         yield from _commands(cause.commands, characters)
         yield ""

@@ -15,6 +15,7 @@ import csv
 import functools
 import importlib.resources
 import ipaddress
+import os
 from collections.abc import Iterator, Sequence
 
 type Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -73,6 +74,17 @@ def refusal(address: str, allowed: Sequence[str] = ()) -> str:
     if not block or not allowed:
         return block
     return block if _is_never_opened(parsed) or not _inside(parsed, tuple(allowed)) else ""
+
+
+def is_runtime_api(address: str, port: int) -> bool:
+    """Whether a vetted address and port are where Lambda hands a function its events; False outside Lambda.
+
+    That is on loopback, which an operator may allow, and whoever asks it for an event takes it from the function.
+    Where the variable has a name in place of an address, the port is closed on loopback.
+    """
+    host, _, number = os.environ.get("AWS_LAMBDA_RUNTIME_API", "").rpartition(":")
+    parsed = ipaddress.ip_address(address)
+    return number == str(port) and (parsed.is_loopback or str(parsed) == host.strip("[]"))
 
 
 def allowed_networks(site: Sequence[str], operator: Sequence[str]) -> tuple[str, ...]:

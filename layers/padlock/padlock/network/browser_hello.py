@@ -15,7 +15,7 @@ import msgspec
 from padlock.network import limits
 from padlock.network.connection import Connection
 from padlock.network.failure import NetworkFailure
-from padlock.network.hello import extension, messages, sized, whole_records
+from padlock.network.hello import extension, is_endless, messages, sized, whole_records
 from padlock.network.tls import ALERTS, TLS_RECORDS
 
 SUITES: Mapping[int, str] = {
@@ -48,8 +48,6 @@ _TELLING = ("handshake_failure", "insufficient_security")
 _ALERT, _HANDSHAKE = 0x15, 0x16
 _SERVER_HELLO, _SERVER_HELLO_DONE = 2, 14
 _ALPN, _SUPPORTED_VERSIONS = 16, 43
-_LONGEST_FLIGHT = 131_072
-_MOST_READS = 256
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -75,11 +73,11 @@ async def ask(connection: Connection, server_name: str) -> Answer:
     try:
         async with asyncio.timeout(limits.TLS_SECONDS):
             await connection.write(client_hello(server_name), "tls")
-            for _ in range(_MOST_READS):
+            for _ in range(limits.HANDSHAKE_READS):
                 data = await connection.read("tls")
                 received += data
                 answer = read_answer(bytes(received))
-                if answer or not data or len(received) > _LONGEST_FLIGHT:
+                if answer or not data or len(received) > limits.HANDSHAKE_BYTES:
                     return answer or Answer()
     except TimeoutError:
         raise NetworkFailure("timeout", "tls") from None
@@ -111,7 +109,7 @@ def read_answer(received: bytes) -> Answer | None:
             chosen = Answer(forbidden=SUITES[suite] if http2 and suite in _FORBIDDEN_BY_HTTP2 else "")
         elif kind == _SERVER_HELLO_DONE and chosen:
             return chosen
-    return None
+    return Answer() if is_endless(received) else None
 
 
 def _read_server_hello(body: bytes) -> tuple[int, Mapping[int, bytes]]:

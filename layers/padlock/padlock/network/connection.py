@@ -15,13 +15,11 @@ from collections.abc import Sequence
 import msgspec
 
 from padlock.network import limits
-from padlock.network.addresses import refusal
+from padlock.network.addresses import is_runtime_api, refusal
 from padlock.network.failure import NetworkFailure
 from padlock.network.tls import Offer, asks_for_certificate, context, failure_of
 
 _CHUNK = 65_536
-_FLIGHT_KEPT = 131_072
-"""Octets of the peer's handshake that are kept to explain a failure; more than OpenSSL accepts of certificates."""
 _NO_ROUTE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 _FORBIDDEN_HERE = {errno.EPERM, errno.EACCES}
 """What a packet filter on this machine answers."""
@@ -132,7 +130,7 @@ class Connection:
         if not data:
             self._incoming.write_eof()
             return
-        if phase == "tls" and len(self._flight) < _FLIGHT_KEPT:
+        if phase == "tls" and len(self._flight) < limits.HANDSHAKE_BYTES:
             self._flight += data
         self._incoming.write(data)
 
@@ -163,7 +161,7 @@ class Connection:
 
 async def connect(address: str, port: int, allowed: Sequence[str] = ()) -> Connection:
     """Open a connection to exactly this address; NetworkFailure where it may not be or does not work."""
-    block = refusal(address, allowed)
+    block = refusal(address, allowed) or ("Lambda's runtime API" if is_runtime_api(address, port) else "")
     if block:
         raise NetworkFailure("not_vetted", block)
     try:

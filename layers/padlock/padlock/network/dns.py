@@ -18,7 +18,7 @@ import dns.exception
 import msgspec
 
 from padlock.network.dns_message import BADVERS, FORMERR, NOTIMP, Question, Reply, Status, encode, failed, read
-from padlock.network.limits import CNAMES, DNS_ATTEMPTS, DNS_OUTSTANDING, DNS_SECONDS, DNS_TOTAL_SECONDS
+from padlock.network.limits import CNAMES, DNS_ATTEMPTS, DNS_IGNORED, DNS_OUTSTANDING, DNS_SECONDS, DNS_TOTAL_SECONDS
 from padlock.network.vantage import Endpoint
 
 RESOLV_CONF = Path("/etc/resolv.conf")
@@ -72,7 +72,9 @@ async def _over_udp(endpoint: Endpoint, question: Question, *, edns: bool) -> Re
         try:
             async with asyncio.timeout(DNS_SECONDS):
                 await loop.sock_sendall(connected, wire)
-                while True:
+                while ignored < DNS_IGNORED:
+                    # sock_recv does not suspend while datagrams are waiting: a flood would keep the loop to itself.
+                    await asyncio.sleep(0)
                     reply = read(await loop.sock_recv(connected, _DATAGRAM), question, identifier)
                     if reply is not None:
                         return reply
@@ -84,6 +86,7 @@ async def _over_udp(endpoint: Endpoint, question: Question, *, edns: bool) -> Re
             return failed(question, "timeout", f"nothing listens at {endpoint[0]} port {endpoint[1]}")
         except OSError as error:
             return failed(question, "timeout", f"{endpoint[0]}: {error.strerror}")
+    return failed(question, "timeout", f"{ignored} answers to another question came, and none to this one")
 
 
 def _connected(endpoint: Endpoint) -> socket.socket:
@@ -170,7 +173,10 @@ class Resolver:
         if reply.status == "servfail" and rdtype in ("A", "AAAA") and not reply.cnames:
             return await self._explained(reply)
         while reply.is_partial:
-            reply = _joined(reply, await self._remembered(reply.cnames[-1], rdtype))
+            rest = await self._remembered(reply.cnames[-1], rdtype)
+            reply = _joined(reply, rest)
+            if not rest.cnames:
+                break  # no CNAME more: neither data nor an SOA stands at the end
         return reply
 
     async def unchecked(self, reply: Reply) -> Reply | None:

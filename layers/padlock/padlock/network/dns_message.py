@@ -5,7 +5,6 @@ Reply, never an exception.
 """
 
 import functools
-import ipaddress
 import struct
 from collections.abc import Iterable
 from typing import Literal
@@ -13,15 +12,18 @@ from typing import Literal
 import dns.edns
 import dns.exception
 import dns.flags
-import dns.message
+import dns.ipv4
+import dns.ipv6
 import dns.name
+import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
-import dns.rrset
 import msgspec
 
+from padlock.network import dns_wire
+from padlock.network.dns_wire import Labels, Message, Record
 from padlock.network.failure import printable
-from padlock.network.limits import CNAMES, RECORDS_KEPT
+from padlock.network.limits import CNAMES, RECORD_BYTES, RECORD_TEXT_KEPT, RECORDS_KEPT
 
 type Status = Literal[
     "ok", "nodata", "nxdomain", "servfail", "refused", "timeout", "truncated", "loop", "malformed", "not_asked"
@@ -31,7 +33,7 @@ type Status = Literal[
 FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, NOTAUTH, BADVERS = 1, 2, 3, 4, 5, 9, 16
 UDP_PAYLOAD = 1232
 """Fits every path without fragments (DNS flag day 2020)."""
-_HEADER = 12
+_ERRORS = frozenset(map(int, dns.edns.EDECode))
 _ACRONYMS = (("Dnssec", "DNSSEC"), ("Dnskey", "DNSKEY"), ("Dns", "DNS"), ("Nsec", "NSEC"), ("Rrsigs", "RRSIGs"))
 
 
@@ -96,21 +98,28 @@ def encode(question: Question, identifier: int, *, edns: bool) -> bytes:
 
 def read(wire: bytes, question: Question, identifier: int) -> Reply | None:
     """Read a datagram or TCP message; None where it is no answer to this question (a forgery, or a late one)."""
-    if len(wire) < _HEADER or int.from_bytes(wire[:2]) != identifier or not wire[2] & 0x80:
+    if len(wire) < dns_wire.HEADER or int.from_bytes(wire[:2]) != identifier or not wire[2] & 0x80:
         return None
     asked = _section(question.name, question.rdtype)
-    repeats = wire[_HEADER : _HEADER + len(asked)].lower() == asked.lower()
+    repeats = wire[dns_wire.HEADER : dns_wire.HEADER + len(asked)].lower() == asked.lower()
     if not repeats and (int.from_bytes(wire[4:6]) or not wire[3] & 0x0F):  # only an error may leave the question out
         return None
     try:
-        return _reply(dns.message.from_wire(wire, ignore_trailing=True), question)
+        return _reply(dns_wire.parse(wire), question)
     except Exception as error:  # noqa: BLE001 — hostile octets make parsers raise anything; it is one observation
-        return failed(question, "malformed", f"the answer cannot be read: {type(error).__name__}: {error}")
+        reply = failed(question, "malformed", f"the answer cannot be read: {error or type(error).__name__}")
+        # Some servers cut off in the middle of a record what does not fit.
+        return msgspec.structs.replace(reply, truncated=bool(wire[2] & dns.flags.TC >> 8))
 
 
 @functools.lru_cache(maxsize=1024)
 def _name(text: str) -> dns.name.Name:
     return dns.name.from_text(text)
+
+
+def _labels(name: str) -> Labels:
+    """Return a name as names are read."""
+    return tuple(label.lower() for label in _name(name).labels if label)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -119,75 +128,75 @@ def _section(name: str, rdtype: str) -> bytes:
     return (_name(name).to_wire() or b"\0") + struct.pack("!2H", dns.rdatatype.from_text(rdtype), 1)
 
 
-def _reply(message: dns.message.Message, question: Question) -> Reply:
-    rcode = int(message.rcode())
-    chain = _followed(_internet(message.answer), question)
-    zone, negative_ttl = _negative(_internet(message.authority), chain.end)
-    delegation, nameservers = _referral(message)
-    status, detail = _status(rcode, chain)
-    records = chain.records if status == "ok" else []
-    ttls = [*chain.ttls, *([] if records else negative_ttl)]
+def _reply(message: Message, question: Question) -> Reply:
+    chain = _followed(message, question)
+    zone, negative_ttl = _negative(message, chain.end)
+    delegation, servers = _referral(message, question)
+    status, detail = _status(message.rcode, chain)
+    count, records = _data(message, chain.records) if status == "ok" else (0, ())
+    ttls = [*chain.ttls, *([] if count else negative_ttl)]
     return Reply(
         question.name,
         question.rdtype,
         status,
-        records=_kept(records),
-        count=len(records),
+        records=records,
+        count=count,
         cnames=tuple(chain.cnames),
         ttl=min(ttls) if ttls else None,
         authoritative=bool(message.flags & dns.flags.AA),
         extended_error=_extended_error(message),
         detail=detail or (f"a referral to the servers of {delegation}" if delegation else ""),
-        rcode=rcode,
+        rcode=message.rcode,
         truncated=bool(message.flags & dns.flags.TC),
         direct=chain.direct and bool(records),
         zone=zone,
         delegation=delegation,
-        nameservers=nameservers,
-        glue=_glue(_internet(message.additional), nameservers),
+        nameservers=tuple(sorted(map(name_text, servers))),
+        glue=_glue(message, servers),
     )
-
-
-def _internet(section: Iterable[dns.rrset.RRset]) -> list[dns.rrset.RRset]:
-    """Return the section's records of class IN: in others an A record is no address."""
-    return [rrset for rrset in section if rrset.rdclass == dns.rdataclass.IN]
 
 
 class _Chain(msgspec.Struct):
     """The way from the name asked for, through CNAMEs, to the records asked for."""
 
-    end: dns.name.Name
+    end: Labels
     cnames: list[str] = []
     ttls: list[int] = []
-    records: list[str] = []
+    records: list[Record] = []
     direct: bool = False
     problem: Literal["", "loop", "long"] = ""
 
 
-def _followed(answer: Iterable[dns.rrset.RRset], question: Question) -> _Chain:
-    sets = {(rrset.name, rrset.rdtype): rrset for rrset in answer}
-    wanted = dns.rdatatype.from_text(question.rdtype)
-    chain = _Chain(_name(question.name))
+def _followed(message: Message, question: Question) -> _Chain:
+    sets: dict[tuple[Labels, int], list[Record]] = {}
+    for record in message.answer:
+        sets.setdefault((record.owner, record.rdtype), []).append(record)
+    wanted = int(dns.rdatatype.from_text(question.rdtype))
+    chain = _Chain(_labels(question.name))
     seen = {chain.end}
     while True:
         found = sets.get((chain.end, wanted))
-        alias = None if wanted == dns.rdatatype.CNAME else sets.get((chain.end, dns.rdatatype.CNAME))
+        alias = None if wanted == dns_wire.CNAME else sets.get((chain.end, dns_wire.CNAME))
         if found:
             chain.direct = not chain.cnames
-            chain.records = [text(record) for record in found]
-            chain.ttls.append(found.ttl)
+            chain.records = found
+            chain.ttls.append(_ttl(found))
             if alias:  # forbidden beside other data (RFC 1034 section 3.6.2), yet some servers do it
-                chain.cnames.append(name_text(alias[0].target))
+                chain.cnames.append(name_text(message.target(alias[-1])))
             return chain
         if not alias:
             return chain
-        chain.ttls.append(alias.ttl)
-        chain.end = alias[0].target
+        chain.ttls.append(_ttl(alias))
+        chain.end = message.target(alias[-1])
         chain.cnames.append(name_text(chain.end))
         if chain.end in seen or len(chain.cnames) >= CNAMES:
             chain.problem = "loop" if chain.end in seen else "long"
             return chain
         seen.add(chain.end)
+
+
+def _ttl(records: Iterable[Record]) -> int:
+    return min(record.ttl for record in records)
 
 
 def _status(rcode: int, chain: _Chain) -> tuple[Status, str]:
@@ -209,67 +218,83 @@ def _rcode_text(rcode: int) -> str:
     return names.get(rcode, f"response code {rcode}")
 
 
-def _negative(authority: Iterable[dns.rrset.RRset], end: dns.name.Name) -> tuple[str, list[int]]:
+def _negative(message: Message, end: Labels) -> tuple[str, list[int]]:
     """Return the apex that the SOA of a negative answer names, and how long the answer holds (RFC 2308)."""
-    for rrset in authority:
-        if rrset.rdtype == dns.rdatatype.SOA and end.is_subdomain(rrset.name):
-            return name_text(rrset.name), [min(rrset.ttl, rrset[0].minimum)]
+    for record in message.authority:
+        if record.rdtype == dns_wire.SOA and _is_within(end, record.owner):
+            return name_text(record.owner), [min(record.ttl, message.minimum(record))]
     return "", []
 
 
-def _referral(message: dns.message.Message) -> tuple[str, tuple[str, ...]]:
+def _referral(message: Message, question: Question) -> tuple[str, list[Labels]]:
     """Return the apex and servers of the zone that a server which does not know the answer points to."""
-    if message.answer or message.rcode() != 0 or message.flags & dns.flags.AA:
-        return "", ()
-    asked = message.question[0].name if message.question else dns.name.root
-    for rrset in _internet(message.authority):
-        if rrset.rdtype == dns.rdatatype.NS and asked.is_subdomain(rrset.name):
-            return name_text(rrset.name), _kept([text(record) for record in rrset])
-    return "", ()
+    if message.answer or message.rcode != 0 or message.flags & dns.flags.AA:
+        return "", []
+    asked = _labels(question.name)
+    servers = [r for r in message.authority if r.rdtype == dns_wire.NS and _is_within(asked, r.owner)]
+    if not servers:
+        return "", []
+    apex = servers[0].owner
+    named = {message.target(record) for record in servers if record.owner == apex}
+    return name_text(apex), sorted(named)[:RECORDS_KEPT]
 
 
-def _glue(additional: Iterable[dns.rrset.RRset], nameservers: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    pairs = (
-        (name_text(rrset.name), record.address)
-        for rrset in additional
-        if rrset.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA)
-        for record in rrset
-    )
-    return tuple((name, address) for name, address in pairs if name in nameservers)[:RECORDS_KEPT]
+def _is_within(name: Labels, apex: Labels) -> bool:
+    """Whether a name is the apex, or below it."""
+    return name[max(0, len(name) - len(apex)) :] == apex
 
 
-def _extended_error(message: dns.message.Message) -> str:
-    for option in message.options:
-        if isinstance(option, dns.edns.EDEOption):
-            name = option.code.name.replace("_", " ").title()
+def _glue(message: Message, servers: Iterable[Labels]) -> tuple[tuple[str, str], ...]:
+    """Return (server, address) of the servers' addresses that came along."""
+    named = set(servers)
+    found = [r for r in message.additional if r.rdtype in (dns_wire.A, dns_wire.AAAA) and r.owner in named]
+    return tuple((name_text(record.owner), text(message, record)) for record in found[:RECORDS_KEPT])
+
+
+def _extended_error(message: Message) -> str:
+    for code, data in message.options:
+        if code == dns.edns.OptionType.EDE and len(data) >= 2:
+            number = int.from_bytes(data[:2])
+            told = data[2:].rstrip(b"\0").decode("utf-8", "replace")
+            name = dns.edns.EDECode(number).name.replace("_", " ").title() if number in _ERRORS else ""
             for shown, meant in _ACRONYMS:
                 name = name.replace(shown, meant)
-            return printable(f"{int(option.code)} {name}" + (f": {option.text}" if option.text else ""))
+            return printable(f"{number} {name}".rstrip() + (f": {told}" if told else ""))
     return ""
 
 
-def name_text(name: dns.name.Name) -> str:
+def name_text(name: Labels) -> str:
     """Return a name in lower case without its trailing dot, odd octets escaped in decimal."""
-    return name.to_text(omit_final_dot=True).lower()
+    return dns.name.Name((*name, b"")).to_text(omit_final_dot=True)
 
 
-def text(record: dns.rdata.Rdata) -> str:
+def text(message: Message, record: Record) -> str:
     """Return a record's data, bounded: an address, a name, or the presentation form of the rest."""
-    if record.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA):
-        return str(record.address)  # type: ignore[attr-defined]
-    if record.rdtype in (dns.rdatatype.NS, dns.rdatatype.CNAME):
-        return name_text(record.target)  # type: ignore[attr-defined]
-    return printable(record.to_text(), 512)
+    data = message.data(record)
+    if record.rdtype == dns_wire.A:
+        return dns.ipv4.inet_ntoa(data)
+    if record.rdtype == dns_wire.AAAA:
+        return dns.ipv6.inet_ntoa(data)
+    if record.rdtype in (dns_wire.NS, dns_wire.CNAME):
+        return name_text(message.target(record))
+    if len(data) > RECORD_BYTES:
+        return printable(f"\\# {len(data)} {data[:RECORD_BYTES].hex()}", RECORD_TEXT_KEPT)  # RFC 3597 section 5
+    read = dns.rdata.from_wire(
+        dns.rdataclass.IN, dns.rdatatype.RdataType.make(record.rdtype), message.wire, record.start, len(data)
+    )
+    return printable(read.to_text(), RECORD_TEXT_KEPT)
 
 
-def _kept(records: list[str]) -> tuple[str, ...]:
-    """Return the records in order, addresses by number, at most as many as are kept."""
-    return tuple(sorted(records, key=_order)[:RECORDS_KEPT] if len(records) > 1 else records)
+def _data(message: Message, records: Iterable[Record]) -> tuple[int, tuple[str, ...]]:
+    """Return how many different records there are, and their texts in order, at most as many as are kept.
 
-
-def _order(record: str) -> tuple[int, int, str]:
-    try:
-        address = ipaddress.ip_address(record)
-    except ValueError:
-        return 0, 0, record
-    return address.version, int(address), ""
+    Addresses stand in the order of their numbers, and which of too many are kept does not depend on how they came.
+    """
+    different: dict[bytes | Labels, Record] = {}
+    for record in records:
+        is_name = record.rdtype in (dns_wire.NS, dns_wire.CNAME)
+        different[message.target(record) if is_name else message.data(record)] = record
+    kept = [different[key] for key in sorted(different)[:RECORDS_KEPT]]
+    texts = [text(message, record) for record in kept]
+    in_order = texts if kept and kept[0].rdtype in (dns_wire.A, dns_wire.AAAA) else sorted(texts)
+    return len(different), tuple(in_order)

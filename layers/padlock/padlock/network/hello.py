@@ -56,9 +56,6 @@ _CURVES = (29, 23, 24, 25)
 """x25519, secp256r1, secp384r1, secp521r1: an ECDSA certificate is served only to those who name its curve."""
 _ALERT, _HANDSHAKE = 0x15, 0x16
 _SERVER_HELLO, _SERVER_HELLO_DONE = 2, 14
-_LONGEST_FLIGHT = 131_072
-_MOST_READS = 256
-"""Of one flight: whoever drips octets makes each of them be read again."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -87,7 +84,7 @@ async def offer(connection: Connection, server_name: str, version: str) -> Answe
     try:
         async with asyncio.timeout(limits.TLS_SECONDS):
             await connection.write(client_hello(version, server_name), "tls")
-            for _ in range(_MOST_READS):
+            for _ in range(limits.HANDSHAKE_READS):
                 data = await connection.read("tls")
                 if not data:
                     return Answer(accepted=False, detail="the connection is closed")
@@ -112,7 +109,7 @@ def read_answer(received: bytes, version: str) -> Answer | None:
     """
     if received and received[0] not in TLS_RECORDS:
         return Answer(accepted=False, detail="no TLS is spoken")
-    flight = b""
+    flight = bytearray()
     for kind, payload in whole_records(received):
         if kind == _ALERT and len(payload) == 2 and payload[0] == 2:
             return Answer(accepted=False, detail=f"the alert {ALERTS.get(payload[1], payload[1])}")
@@ -121,14 +118,14 @@ def read_answer(received: bytes, version: str) -> Answer | None:
         elif kind != _ALERT:
             return Answer(accepted=False, detail="a record that belongs to no handshake")
     cipher = ""
-    for number, (kind, body) in enumerate(messages(flight)):
+    for number, (kind, body) in enumerate(messages(bytes(flight))):
         if number == 0:
             cipher, refusal = _chosen(kind, body, version)
             if refusal:
                 return Answer(accepted=False, detail=refusal)
         elif kind == _SERVER_HELLO_DONE:
             return Answer(accepted=True, cipher=cipher)
-    if len(received) > _LONGEST_FLIGHT:
+    if len(received) > limits.HANDSHAKE_BYTES or is_endless(received):
         return Answer(accepted=False, detail="a flight without end")
     return None
 
@@ -162,10 +159,10 @@ def sized(data: bytes, octets: int) -> bytes:
 
 
 def whole_records(received: bytes) -> list[tuple[int, bytes]]:
-    """Return the (type, payload) of the records that are there whole."""
+    """Return the (type, payload) of the records that are there whole, at most so many as are read."""
     records: list[tuple[int, bytes]] = []
     at = 0
-    while at + 5 <= len(received):
+    while at + 5 <= len(received) and len(records) < limits.HANDSHAKE_PARTS:
         end = at + 5 + int.from_bytes(received[at + 3 : at + 5])
         if end > len(received):
             break
@@ -174,11 +171,18 @@ def whole_records(received: bytes) -> list[tuple[int, bytes]]:
     return records
 
 
+def is_endless(received: bytes) -> bool:
+    """Whether a flight has more records or messages than are read."""
+    records = whole_records(received)
+    flight = b"".join(payload for kind, payload in records if kind == _HANDSHAKE)
+    return limits.HANDSHAKE_PARTS in (len(records), len(messages(flight)))
+
+
 def messages(flight: bytes) -> list[tuple[int, bytes]]:
-    """Return the (type, body) of the handshake messages that are there whole."""
+    """Return the (type, body) of the handshake messages that are there whole, at most so many as are read."""
     messages: list[tuple[int, bytes]] = []
     at = 0
-    while at + 4 <= len(flight):
+    while at + 4 <= len(flight) and len(messages) < limits.HANDSHAKE_PARTS:
         end = at + 4 + int.from_bytes(flight[at + 1 : at + 4])
         if end > len(flight):
             break

@@ -5,6 +5,7 @@ refuse and a browser cannot mean is refused here.
 """
 
 import asyncio
+import contextlib
 import re
 import time
 
@@ -17,10 +18,13 @@ from padlock.network.failure import NetworkFailure, banner
 
 USER_AGENT = "Padlock/0.1.0"
 _ACCEPT = "text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8"
-_EVENTS_PER_BODY = 20_000
-"""Pieces of one body that are parsed; chunks of one octet cost a thousand times their size."""
 _TLS_RECORDS = (0x15, 0x16)
-_STATUS = re.compile(rb"HTTP/1\.[01] ([1-9]\d\d)[ \r\n]")
+_STATUS = re.compile(rb"HTTP/1\.[01] ([2-9]\d\d)[ \r\n]")
+_INFORMATIONAL = re.compile(rb"HTTP/1\.[01] 1\d\d[ \r\n].*?\n\r?\n", re.DOTALL)
+_END = re.compile(rb"\n\r?\n")
+_SPACES = re.compile(rb"(?:[ \t]|\r?\n[ \t]){4096}")
+"""In a head, line folds included: h11 takes time that grows with the square of them."""
+_TOO_MANY_LINES = f"more than {limits.HEADER_LINES:,} lines of headers"
 BROKEN_HEAD = "its head breaks HTTP: "
 """Begins the detail of a failure where a head was not accepted, but had a status."""
 
@@ -73,25 +77,38 @@ class _Wire:
 
     async def event(self, phase: str) -> h11.Event | type[h11.PAUSED]:
         """Return the next event; h11.RemoteProtocolError where the peer breaks the protocol."""
+        lines = 0
         while True:
             event = self.parser.next_event()
             if event is not h11.NEED_DATA:
                 return event  # type: ignore[return-value]  # NEED_DATA is excluded
+            if lines > limits.HEADER_LINES:
+                raise h11.RemoteProtocolError(_TOO_MANY_LINES)
             data = await self._connection.read(phase)
+            lines += data.count(b"\n")
             self.first_byte = self.first_byte or time.perf_counter() - self.began
             if phase == "headers":
                 self.head += data
                 if not data and not self.head:
                     raise NetworkFailure("closed", "headers")
+                if _is_foreign(self.head):
+                    raise h11.RemoteProtocolError("not HTTP")  # h11 would wait for the end of a head
+                if _END.search(self.head, max(0, len(self.head) - len(data) - 2)):
+                    _check(bytes(self.head))
             self.parser.receive_data(data)
 
 
 async def get(
-    connection: Connection, host: str, target: str, headers: Headers = (), most: int = limits.BODY_BYTES
+    connection: Connection,
+    host: str,
+    target: str,
+    headers: Headers = (),
+    most: int = limits.BODY_BYTES,
+    turns: asyncio.Semaphore | None = None,
 ) -> Response:
     """Ask for one path and return whatever came back; never raises for what the peer does.
 
-    Of the body at most `most` octets are read.
+    Of the body at most `most` octets are read; what is large of it waits for one of these turns.
     """
     wire = _Wire(connection)
     try:
@@ -104,7 +121,7 @@ async def get(
         return _failed(wire, failure)
     except h11.ProtocolError as error:
         return _failed(wire, _broken_head(bytes(wire.head), error))
-    body, truncated, failure_of_body = await _body(wire, head, most)
+    body, truncated, failure_of_body = await _body(wire, head, most, turns)
     return Response(
         status=head.status_code,
         headers=_headers(head, bytes(wire.head)),
@@ -139,21 +156,27 @@ async def _final_head(wire: _Wire) -> h11.Response:
     raise NetworkFailure("protocol_error", f"more than {limits.INFORMATIONAL_RESPONSES} informational responses")
 
 
-async def _body(wire: _Wire, head: h11.Response, most: int) -> tuple[bytes, bool, NetworkFailure | None]:
+async def _body(
+    wire: _Wire, head: h11.Response, most: int, turns: asyncio.Semaphore | None
+) -> tuple[bytes, bool, NetworkFailure | None]:
     """Return the body, whether it was cut at the cap, and what went wrong."""
     names = {name for name, _ in head.headers}
     if b"content-length" in names and b"transfer-encoding" in names:
         return b"", False, NetworkFailure("protocol_error", "both Content-Length and Transfer-Encoding")
     body = bytearray()
+    waits = turns
     try:
-        async with asyncio.timeout(limits.BODY_SECONDS):
-            for _ in range(_EVENTS_PER_BODY):
+        async with contextlib.AsyncExitStack() as turn, asyncio.timeout(limits.BODY_SECONDS) as time_left:
+            for _ in range(limits.BODY_EVENTS):
                 event = await wire.event("body")
                 if not isinstance(event, h11.Data):
                     return bytes(body), False, None
                 body += event.data
                 if len(body) > most:
                     break
+                if waits and len(body) > limits.BODY_ALONE:
+                    await _wait(waits, turn, time_left)
+                    waits = None
     except TimeoutError:
         return bytes(body), False, NetworkFailure("timeout", "body")
     except NetworkFailure as failure:
@@ -161,7 +184,16 @@ async def _body(wire: _Wire, head: h11.Response, most: int) -> tuple[bytes, bool
     except h11.ProtocolError as error:
         ended = wire.parser.trailing_data[1]
         return bytes(body), False, NetworkFailure("incomplete_body" if ended else "protocol_error", str(error))
-    return bytes(body[:most]), True, None
+    return bytes(memoryview(body)[:most]), True, None
+
+
+async def _wait(turns: asyncio.Semaphore, turn: contextlib.AsyncExitStack, time_left: asyncio.Timeout) -> None:
+    """Wait for a turn; that is no time of the peer's."""
+    ends, began = time_left.when(), asyncio.get_running_loop().time()
+    time_left.reschedule(None)
+    await turn.enter_async_context(turns)
+    if ends is not None:
+        time_left.reschedule(ends + asyncio.get_running_loop().time() - began)
 
 
 def _is_reusable(parser: h11.Connection) -> bool:
@@ -170,17 +202,47 @@ def _is_reusable(parser: h11.Connection) -> bool:
 
 def _failed(wire: _Wire, failure: NetworkFailure) -> Response:
     """Return what can be told of a head that never was: its status and headers, for a finding that shows them."""
-    raw = bytes(wire.head[:65536])
+    raw = _final(bytes(wire.head[:65536]))
     status = _STATUS.match(raw) if failure.kind == "protocol_error" else None
     head = re.split(rb"\n\r?\n", raw, maxsplit=1)[0]
-    fields = re.findall(rb"(?m)^([\w!#$%&'*+.^`|~-]+):[ \t]*([^\n]{0,4096}?)[ \t]*\r?$", head) if status else []
+    fields = re.findall(rb"(?m)^([\w!#$%&'*+.^`|~-]++):([^\n]{0,4096}+)$", head) if status else []
     return Response(
         status=int(status[1]) if status else None,
-        headers=tuple((name.lower().decode("ascii"), _text(value)) for name, value in fields),
+        headers=tuple(
+            (name.lower().decode("ascii"), _text(value.removesuffix(b"\r").strip(b" \t")))
+            for name, value in fields[: limits.HEADER_LINES]
+        ),
         failure=failure,
         first_byte=wire.first_byte,
         seconds=time.perf_counter() - wire.began,
     )
+
+
+def _is_foreign(head: bytearray) -> bool:
+    """Whether what was received can be no answer, whatever follows: a banner of another protocol, a TLS record."""
+    if b"HTTP/".startswith(head[:5]):
+        return False
+    return head[0] in _TLS_RECORDS or len(head) >= limits.BANNER_BYTES or b"\n" in head
+
+
+def _check(received: bytes) -> None:
+    """Refuse what h11 would take long to read, in any of the heads received, informational ones included."""
+    for part in _END.split(received, maxsplit=limits.INFORMATIONAL_RESPONSES + 1):
+        if part.startswith(b"HTTP/") and part.count(b"\n") > limits.HEADER_LINES:
+            raise h11.RemoteProtocolError(_TOO_MANY_LINES)
+        if part.startswith(b"HTTP/") and _SPACES.search(part):
+            raise h11.RemoteProtocolError("thousands of spaces in a header")
+
+
+def _final(raw: bytes) -> bytes:
+    """Return what stands behind the informational responses."""
+    at = 0
+    for _ in range(limits.INFORMATIONAL_RESPONSES):
+        before = _INFORMATIONAL.match(raw, at)
+        if before is None:
+            break
+        at = before.end()
+    return raw[at:]
 
 
 def _broken_head(raw: bytes, error: h11.ProtocolError) -> NetworkFailure:
@@ -188,6 +250,7 @@ def _broken_head(raw: bytes, error: h11.ProtocolError) -> NetworkFailure:
         return NetworkFailure("protocol_error", f"tls record: {raw[:16].decode('latin-1')}")
     if not raw.startswith(b"HTTP/"):
         return NetworkFailure("protocol_error", f"not HTTP: {banner(raw)}")
+    raw = _final(raw)
     why = "a NUL octet" if b"\0" in re.split(rb"\n\r?\n", raw, maxsplit=1)[0] else str(error)
     return NetworkFailure("protocol_error", (BROKEN_HEAD if _STATUS.match(raw) else "") + why)
 

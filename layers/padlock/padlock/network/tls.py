@@ -112,7 +112,7 @@ def alert_name(error: ssl.SSLError, received: bytes = b"") -> str:
     """Return the name of the alert that the peer sent; empty if it sent none."""
     named = re.match(r"(?:SSLV3|TLSV1|TLSV13)_(?:ALERT_)?(\w+)$", error.reason or "")
     if named:
-        return named[1].lower()
+        return named[1].lower().replace("cancelled", "canceled")  # OpenSSL's spelling of alert 90
     clear = [payload for kind, payload in _records(received) if kind == _ALERT]
     if clear and len(clear[-1]) == 2 and clear[-1][0] == 2:
         return ALERTS.get(clear[-1][1], f"alert {clear[-1][1]}")

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from padlock.network.limits import SITE_SECONDS
+
 type Endpoint = tuple[str, int]
 """Address and port."""
 
@@ -24,8 +26,9 @@ class Vantage(msgspec.Struct, frozen=True):
     ca_file: str = ""
     """PEM file of trust anchors beside the public roots; empty: none."""
     services: Mapping[str, str] = {}
-    """Service (`rdap`, `ari`, `ct`) → base URL that is asked in place of the public one, on any port."""
-    deadline: float = 30.0
+    """Service (`rdap`, `ari`, `ct`) → base URL that is asked in place of the public one, on any port. `crl`: the
+    place of lists that certificates name."""
+    deadline: float = SITE_SECONDS
     """Seconds of wall clock for one site."""
     region: str = "local"
 

@@ -15,10 +15,12 @@ import msgspec
 
 from padlock.evidence import Certificate, Failure, RenewalInformation, organisation
 from padlock.network.failure import printable
+from padlock.network.limits import ACME_BYTES
 from padlock.probes.renewal import keep, seen
 from padlock.probes.run import CUT_OFF, Run
 from padlock.probes.services import Fetched, base, fetch
 
+SERVICE = "ari"
 DIRECTORIES: Mapping[str, str] = {
     "Let's Encrypt": "https://acme-v02.api.letsencrypt.org/directory",
     "Google Trust Services": "https://dv.acme-v02.api.pki.goog/directory",
@@ -26,9 +28,8 @@ DIRECTORIES: Mapping[str, str] = {
 }
 """Organisation of an issuer → its ACME directory. Only of authorities that offer renewal information."""
 _SHORTEST, _DEFAULT, _LONGEST = timedelta(hours=1), timedelta(hours=6), timedelta(days=1)
-_ANSWER_BYTES = 65_536
-_UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
-"""What msgspec raises for octets that are no such answer; the last for thousands of brackets."""
+_UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError, OverflowError)
+"""What reading octets that are no such answer raises: thousands of brackets, dates beyond UTC's calendar."""
 
 
 class _Window(msgspec.Struct):
@@ -49,7 +50,7 @@ async def ask_renewal_information(run: Run, leaf: Certificate) -> None:
     if not any(_is_for(leaf, host) for host in run.hosts):
         return  # another site's: a redirect's target, or what a shared server shows without a name
     _keep(run, RenewalInformation(leaf.sha256, failure=CUT_OFF))
-    directory = base(run, "ari", DIRECTORIES[authority])
+    directory = base(run, SERVICE, DIRECTORIES[authority])
     key = f"ari:{directory}:{certificate_id(leaf)}"
     known = await run.cache.get(key, run.now)
     if known:
@@ -88,19 +89,24 @@ async def _asked(run: Run, directory: str, leaf: Certificate) -> tuple[RenewalIn
         return RenewalInformation(leaf.sha256, failure=place), _SHORTEST
     if not place:
         return RenewalInformation(leaf.sha256, offered=False), _LONGEST
-    answer = await fetch(run, f"{place.rstrip('/')}/{certificate_id(leaf)}", limit=_ANSWER_BYTES)
+    url = f"{place.rstrip('/')}/{certificate_id(leaf)}"
+    return of_answer(leaf.sha256, await fetch(run, url, limit=ACME_BYTES, service=SERVICE), run.now)
+
+
+def of_answer(certificate: str, answer: Fetched, now: datetime) -> tuple[RenewalInformation, timedelta]:
+    """Return what an answer says of a certificate, given by its digest, and for how long that holds."""
     if answer.failure or answer.status != 200:
-        hold = _lifetime(answer, run.now) if answer.header("retry-after") else _SHORTEST
-        return RenewalInformation(leaf.sha256, failure=_failure(answer)), hold
+        hold = _lifetime(answer, now) if answer.header("retry-after") else _SHORTEST
+        return RenewalInformation(certificate, failure=_failure(answer)), hold
     try:
         told = msgspec.json.decode(answer.body, type=_Answered)
+        start, end = _utc(told.suggested_window.start), _utc(told.suggested_window.end)
     except _UNREADABLE as error:
-        return RenewalInformation(leaf.sha256, failure=_nonsense(error)), _SHORTEST
-    start, end = _utc(told.suggested_window.start), _utc(told.suggested_window.end)
+        return RenewalInformation(certificate, failure=_nonsense(error)), _SHORTEST
     if start >= end:
-        return RenewalInformation(leaf.sha256, failure=_nonsense("the window ends before it starts")), _SHORTEST
+        return RenewalInformation(certificate, failure=_nonsense("the window ends before it starts")), _SHORTEST
     shown = printable(told.explanation_url, 300)
-    return RenewalInformation(leaf.sha256, start=start, end=end, explanation=shown), _lifetime(answer, run.now)
+    return RenewalInformation(certificate, start=start, end=end, explanation=shown), _lifetime(answer, now)
 
 
 async def _place(run: Run, directory: str) -> str | Failure:
@@ -109,7 +115,14 @@ async def _place(run: Run, directory: str) -> str | Failure:
     known = await run.cache.get(key, run.now)
     if known is not None:
         return known.decode()
-    answer = await fetch(run, directory, limit=_ANSWER_BYTES, accept="application/json")
+    place = place_of(await fetch(run, directory, limit=ACME_BYTES, accept="application/json", service=SERVICE))
+    if isinstance(place, str):
+        await run.cache.put(key, place.encode(), run.now + _LONGEST)
+    return place
+
+
+def place_of(answer: Fetched) -> str | Failure:
+    """Return the renewalInfo URL of a directory; empty where it has none."""
     if answer.failure or answer.status != 200:
         return _failure(answer)
     try:
@@ -118,10 +131,7 @@ async def _place(run: Run, directory: str) -> str | Failure:
         unfit = url and urlsplit(url).scheme != "https"
     except _UNREADABLE as error:
         return _nonsense(error)
-    if unfit:
-        return _nonsense("its renewalInfo is no https URL")
-    await run.cache.put(key, url.encode(), run.now + _LONGEST)
-    return url
+    return _nonsense("its renewalInfo is no https URL") if unfit else url
 
 
 def _failure(answer: Fetched) -> Failure:
@@ -145,6 +155,6 @@ def _lifetime(answer: Fetched, now: datetime) -> timedelta:
     elif text:
         try:
             wanted = _utc(parsedate_to_datetime(text)) - now
-        except ValueError:
+        except (ValueError, OverflowError):
             wanted = _DEFAULT
     return min(max(wanted, _SHORTEST), _LONGEST)

@@ -14,7 +14,7 @@ from padlock.evidence import Asset, AssetKind, Failure
 from padlock.network.connection import Connection
 from padlock.network.failure import NetworkFailure, printable
 from padlock.network.http import Response, get
-from padlock.network.limits import BODY_BYTES
+from padlock.network.limits import ASSET_BYTES, ASSET_REDIRECTS, ASSETS_AT_ONCE, BODY_BYTES
 from padlock.probes.certificates import parse
 from padlock.probes.references import URL_KEPT, Wanted
 from padlock.probes.run import CUT_OFF, Run, failure_of
@@ -22,11 +22,7 @@ from padlock.probes.text import decoded
 from padlock.probes.trust import verify
 from padlock.probes.urls import Malformed, Refused, Url, resolve
 
-AT_ONCE = 4
-_REDIRECTS = 3
 _MOVED = (301, 302, 303, 307, 308)
-_BEGINNING = 2_048
-"""Octets of a script or image that are asked for."""
 _NO_RANGE = 416
 """The file is shorter than what was asked for, and is there."""
 _JAVASCRIPT = re.compile(r"(?:text|application)/(?:x-)?(?:java|ecma)script|text/(?:jscript|livescript)")
@@ -78,7 +74,7 @@ def sample(run: Run, page: Url, found: Sequence[Wanted], sheets: int, most: int)
 async def load(run: Run, page: Url, address: str, wanted: Sequence[Wanted], *, strict: bool) -> list[Loaded]:
     """Ask for files and return what browsers make of them; `strict` is a page with a doctype."""
     found: dict[str, Loaded] = {each.url: cut_off(each) for each in wanted}
-    lanes = [list(wanted[number::AT_ONCE]) for number in range(AT_ONCE)]
+    lanes = [list(wanted[number::ASSETS_AT_ONCE]) for number in range(ASSETS_AT_ONCE)]
 
     async def lane(items: list[Wanted]) -> None:
         seen = await _in_turn(run, page, address, items)
@@ -109,7 +105,7 @@ async def _in_turn(run: Run, page: Url, address: str, items: Sequence[Wanted]) -
                 reusable = True
                 while left and reusable and left[0][1].authority == first.authority:
                     each, url = left.pop(0)
-                    seen[each.url] = await _asked(connection, url, each.kind)
+                    seen[each.url] = await _asked(connection, url, each.kind, run.bodies)
                     reusable = seen[each.url].response.reusable
         except NetworkFailure as failure:
             each, url = left.pop(0)
@@ -123,16 +119,18 @@ async def _once(run: Run, url: Url, kind: AssetKind, *, again: bool) -> _Seen:
         at = await _address(run, url.host)
         async with run.connection(url.host, at, url.port, again=again) as connection:
             _check(run, url.host, (await connection.start_tls(url.host)).chain)
-            return await _asked(connection, url, kind, whole=again)
+            return await _asked(connection, url, kind, run.bodies, whole=again)
     except NetworkFailure as failure:
         return _Seen(url, failure=failure_of(failure))
 
 
-async def _asked(connection: Connection, url: Url, kind: AssetKind, *, whole: bool = False) -> _Seen:
+async def _asked(
+    connection: Connection, url: Url, kind: AssetKind, turns: asyncio.Semaphore, *, whole: bool = False
+) -> _Seen:
     """Ask for a stylesheet, or for the beginning of another file."""
-    headers = () if whole or kind == "stylesheet" else (("Range", f"bytes=0-{_BEGINNING - 1}"),)
-    most = BODY_BYTES if kind == "stylesheet" else _BEGINNING
-    response = await get(connection, url.authority, url.target, headers, most)
+    headers = () if whole or kind == "stylesheet" else (("Range", f"bytes=0-{ASSET_BYTES - 1}"),)
+    most = BODY_BYTES if kind == "stylesheet" else ASSET_BYTES
+    response = await get(connection, url.authority, url.target, headers, most, turns)
     return _Seen(url, response, failure_of(response.failure) if response.failure else None)
 
 
@@ -149,7 +147,7 @@ async def _address(run: Run, host: str) -> str:
 
 async def _settled(run: Run, wanted: Wanted, seen: _Seen, *, strict: bool) -> Loaded:
     """Follow redirects, and return what browsers make of the answer."""
-    for _ in range(_REDIRECTS):
+    for _ in range(ASSET_REDIRECTS):
         locations = seen.response.all("location")
         if seen.response.status not in _MOVED or not locations:
             break

@@ -14,8 +14,11 @@ from padlock.network.failure import printable
 from padlock.network.limits import CERTIFICATE_NAMES_KEPT
 
 _NAME_KEPT = 300
-_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
-"""What cryptography raises for certificates that break their grammar."""
+UNREADABLE = (
+    *(ValueError, TypeError, KeyError, UnsupportedAlgorithm),
+    *(x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
+)
+"""What cryptography raises for certificates that break their grammar; KeyError for a TLS feature with no name."""
 
 
 def digest(der: bytes) -> str:
@@ -40,7 +43,7 @@ def parse(der: bytes) -> Certificate:
         certificate = load(der)
         subject, issuer = certificate.subject, certificate.issuer
         dates = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         return Certificate(sha256, "", "", "", size=size, malformed=_reason(error))
     key, bits, curve = _key(certificate)
     names, addresses, unreadable = _names(certificate)
@@ -100,7 +103,7 @@ def _key(certificate: x509.Certificate) -> tuple[str, int, str]:
     """Return kind, size in bits and curve of the public key; empty for kinds that no browser knows."""
     try:
         key = certificate.public_key()
-    except _UNREADABLE:
+    except UNREADABLE:
         return "", 0, ""
     match key:
         case rsa.RSAPublicKey():
@@ -122,7 +125,7 @@ def _names(certificate: x509.Certificate) -> tuple[list[str], list[str], str]:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return [], [], ""
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         return [], [], f"subjectAltName: {_reason(error)}"
     addresses = [str(address) for address in names.get_values_for_type(x509.IPAddress)]
     # IA5Strings all (RFC 5280 section 4.2.1.6); with one octet beyond ASCII browsers refuse the whole certificate.
@@ -140,7 +143,7 @@ def _common_name(subject: x509.Name) -> str:
 def _signature_hash(certificate: x509.Certificate) -> str:
     try:
         algorithm = certificate.signature_hash_algorithm
-    except _UNREADABLE:
+    except UNREADABLE:
         return ""
     return algorithm.name if algorithm else ""
 
@@ -155,7 +158,7 @@ def _is_self_signed(certificate: x509.Certificate) -> bool:
         return False
     try:
         certificate.verify_directly_issued_by(certificate)
-    except (*_UNREADABLE, InvalidSignature):
+    except (*UNREADABLE, InvalidSignature):
         return False
     return True
 
@@ -181,5 +184,5 @@ def _crl_urls(certificate: x509.Certificate) -> tuple[str, ...]:
 def _extension[T: x509.ExtensionType](certificate: x509.Certificate, kind: type[T]) -> T | None:
     try:
         return certificate.extensions.get_extension_for_class(kind).value
-    except (x509.ExtensionNotFound, *_UNREADABLE):
+    except (x509.ExtensionNotFound, *UNREADABLE):
         return None

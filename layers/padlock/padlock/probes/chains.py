@@ -14,7 +14,7 @@ import msgspec
 from padlock.evidence import Chain, ChainEnd, Exchange, Failure, Hop
 from padlock.network.failure import printable
 from padlock.network.http import USER_AGENT, Headers
-from padlock.network.limits import HEADER_VALUE_KEPT, REDIRECTS
+from padlock.network.limits import ADDRESSES_TRIED, HEADER_VALUE_KEPT, REDIRECTS
 from padlock.probes.cookies import header, keep, new_jar
 from padlock.probes.http import ask_once, look_again_if_slow
 from padlock.probes.run import Answer, Run
@@ -35,8 +35,6 @@ _CONDITIONS: tuple[tuple[str, Headers], ...] = (
     ("a browser's User-Agent and Accept-Language", (BROWSER, LANGUAGE)),
 )
 _ENDLESS = ("loop", "too_long")
-_ADDRESSES_TRIED = 3
-"""Of a target, before it counts as unreachable."""
 
 
 async def follow(run: Run, start: Url, purpose: Literal["front", "health", "deep"]) -> None:
@@ -145,7 +143,7 @@ def _location(answer: Answer) -> str:
 async def _answer(run: Run, url: Url, headers: Headers | None) -> Answer:
     """Return the first answer of the URL's addresses, or what the first of them did instead of answering."""
     answers: list[Answer] = []
-    for address in (await run.addresses(url.host))[:_ADDRESSES_TRIED]:
+    for address in (await run.addresses(url.host))[:ADDRESSES_TRIED]:
         answer = await _fetch(run, url, address, headers)
         if answer.exchange.status is not None:
             return answer

@@ -1,6 +1,7 @@
 """Cookies between the hops of one redirect chain (RFC 6265), by the standard library's jar."""
 
 import re
+import warnings
 from collections.abc import Iterable
 from email.message import Message
 from http.client import HTTPResponse
@@ -37,7 +38,10 @@ def keep(jar: CookieJar, url: Url, cookies: Iterable[str]) -> None:
     """Keep the Set-Cookie headers of an answer; those that no browser would keep are left out."""
     usable = [cookie for cookie in cookies if len(cookie) <= _LONGEST and re.fullmatch(r"[\t -~]+", cookie)]
     answer = _Answer(usable[:_MOST])
-    jar.extract_cookies(cast("HTTPResponse", answer), _request(url))
+    with warnings.catch_warnings():
+        # The jar leaves out a cookie whose Max-Age no number can hold, and says so on standard error.
+        warnings.filterwarnings("ignore", "http.cookiejar bug!")
+        jar.extract_cookies(cast("HTTPResponse", answer), _request(url))
 
 
 def header(jar: CookieJar, url: Url) -> str:

@@ -10,16 +10,13 @@ from padlock.evidence import HostDns, Lookup, PublicResolver, Zone
 from padlock.network.addresses import refusal
 from padlock.network.dns import Direct, Resolver, system_resolver
 from padlock.network.dns_message import Question, Reply, failed
+from padlock.network.limits import OTHER_FAMILY_SECONDS
 from padlock.network.vantage import Endpoint, Vantage
 from padlock.probes.nameservers import Prober, lookup_of
 from padlock.site import Site
 
 type Surroundings = tuple[tuple[Zone, ...], tuple[PublicResolver, ...], dict[str, tuple[str, ...]], dict[str, Lookup]]
 """The fields zones, public, wildcard and targets of padlock.evidence.Dns."""
-
-OTHER_FAMILY_SECONDS = 2.5
-"""Waited for A or AAAA once the other one has addresses: some servers never answer for AAAA. A lost datagram is asked
-for again after 2 s."""
 
 
 def resolver_of(vantage: Vantage) -> Resolver:

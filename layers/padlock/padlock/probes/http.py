@@ -18,7 +18,15 @@ from padlock.evidence import Exchange, Failure, Purpose, SelfReference
 from padlock.network.connection import Connection
 from padlock.network.failure import NetworkFailure, printable
 from padlock.network.http import BROKEN_HEAD, Headers, Response, get
-from padlock.network.limits import BODY_BYTES, BODY_KEPT, CHALLENGE_BYTES, HEADER_VALUE_KEPT, HEADERS_KEPT
+from padlock.network.limits import (
+    ADDRESSES_TRIED,
+    BODY_BYTES,
+    BODY_KEPT,
+    CHALLENGE_BYTES,
+    HEADER_VALUE_KEPT,
+    HEADERS_KEPT,
+    LOOK_AROUND_SECONDS,
+)
 from padlock.probes import debugger
 from padlock.probes.run import CUT_OFF, Answer, Run, failure_of
 from padlock.probes.self_references import self_references
@@ -34,8 +42,6 @@ DEEP = "/padlock-probe/path?q=1"
 """A path with a query that nothing owns: what a redirect makes of it shows what it keeps."""
 USUAL_HEALTH = ("/health", "/healthz", "/status", "/ping")
 """Where apps have their health check, the most usual first."""
-_LOOK_AROUND_SECONDS = 5.0
-"""For all of these together: what must be looked at again waits for them."""
 _BODY_TOLD = 1024
 _TOO_MANY_REQUESTS = 429
 _NGINX_WITHOUT_CERTIFICATE = "No required SSL certificate was sent"
@@ -84,7 +90,7 @@ async def ask_deep(run: Run, host: str, address: str) -> None:
     if _is_doubtful(answer.exchange):
         run.settle(await _confirmed(run, url, address, "deep", answer))
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_LOOK_AROUND_SECONDS):
+        async with asyncio.timeout(LOOK_AROUND_SECONDS):
             while unasked:
                 (wanted_url, purpose), *rest = unasked
                 unasked = await _kept(run, answer, await ask_once(run, wanted_url, address, purpose), rest)
@@ -108,7 +114,7 @@ async def _look_around(run: Run, connection: Connection, deep: Answer) -> list[t
     if known is None:
         await debugger.keep(run, planned[0])
     try:
-        async with asyncio.timeout(_LOOK_AROUND_SECONDS):
+        async with asyncio.timeout(LOOK_AROUND_SECONDS):
             return await _ask_while_open(run, connection, deep, wanted)
     except TimeoutError:
         return []
@@ -257,7 +263,7 @@ async def _request(
     headers: Headers = (),
 ) -> Answer:
     most = CHALLENGE_BYTES if purpose == "challenge" else BODY_BYTES
-    response = await get(connection, named or url.authority, url.target, headers, most)
+    response = await get(connection, named or url.authority, url.target, headers, most, run.bodies)
     seconds = {"first_byte": response.first_byte, "total": response.seconds}
     if first:
         shaken = connection.session.seconds if connection.session else 0.0
@@ -270,8 +276,14 @@ async def _request(
     exchange = _exchange(run, response, url, connection.address, purpose, named or url.host, seconds)
     if purpose != "random_host" and _demands_certificate(exchange):
         run.demands_certificate(url.host, connection.address, url.port)
-    page = response if _is_page(response, url, purpose) else None
+    page = response if _is_page(response, url, purpose) and _may_be_read(run, exchange) else None
     return Answer(exchange, response.all("location"), response.all("set-cookie"), response.reusable, page)
+
+
+def _may_be_read(run: Run, seen: Exchange) -> bool:
+    """Whether redirects may end at an address, where its page is read: it is one of the first of its host."""
+    host = run.hosts.get(seen.host)
+    return host is None or seen.address in run.vetted(host)[:ADDRESSES_TRIED]
 
 
 def _is_page(response: Response, url: Url, purpose: Purpose) -> bool:

@@ -15,7 +15,7 @@ from padlock.evidence import HostDns, Lookup, NameserverAnswer, Zone
 from padlock.network.addresses import refusal
 from padlock.network.dns import Direct, Resolver
 from padlock.network.dns_message import Question, Reply
-from padlock.network.limits import DNS_ZONE_SECONDS, NAMESERVERS
+from padlock.network.limits import DELEGATION_STEPS, DNS_ZONE_SECONDS, NAMESERVERS
 
 SECOND_LOOK_SECONDS = 1.2
 """Between two looks at servers that disagree: long enough for a zone transfer that is under way, and for a TTL that
@@ -24,8 +24,6 @@ SECOND_LOOK_ROUNDS = 5
 """Times that they are asked then: of a weighted pool a server gives another address sooner or later."""
 OTHER_TYPES = ("A", "AAAA", "MX", "TXT", "NS", "SOA")
 """Asked for beside a CNAME."""
-DELEGATION_STEPS = 4
-"""Referrals followed downwards."""
 
 
 class Delegation(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ import msgspec
 
 from padlock.evidence import Page, Reference
 from padlock.network.http import Response
+from padlock.network.limits import ASSETS, MAIN_LOOKS_SECONDS, STYLESHEETS
 from padlock.probes.assets import Loaded, cut_off, load, same_site, sample
 from padlock.probes.chains import follow
 from padlock.probes.references import (
@@ -28,10 +29,6 @@ from padlock.probes.run import Run
 from padlock.probes.text import decoded
 from padlock.probes.urls import Url
 
-STYLESHEETS = 5
-ASSETS = 10
-MAIN_LOOKS_SECONDS = 10.0
-"""How long the files of a page wait for the main looks at most."""
 _IN_THREAD = 50_000
 """Characters from which on a text is read beside the event loop."""
 _DEADLINE = "the time for this site ran out before it was read"

@@ -5,6 +5,7 @@ stays on the visitor's own machine, http://localhost and http://127.0.0.1 (Secur
 markup is read as well: an iframe's srcdoc, and what a script surely writes into the page.
 """
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -26,11 +27,17 @@ _CANDIDATES = 100
 _LONGEST = 8192
 _INSECURE = re.compile(r"(?:http|ws)://(?:[^/?#@\\]*@)?(\[[^\]]*\]|[^/?#:\\]*)")
 _LOOPBACK = re.compile(r"(?:.*\.)?localhost\.?|127(?:\.[0-9]{1,3}){3}|\[::1\]", re.IGNORECASE)
+_SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):([/\\]*)")
+_BLANK = "".join(map(chr, range(33)))
 _CANDIDATE = re.compile(r"[\s,]*+(\S+)")
 _HEAD = frozenset({"html", "head", "meta", "title", "link", "base", "script", "style", "noscript", "template"})
 
 _DEEPEST = 3
 """Levels of markup within markup that are read."""
+_MOST_TAGS = 100_000
+"""Of one piece of markup, three times as many as pages of 1 MB have; what stands behind them is not read."""
+_BASE_PARTS = 100
+"""Slashes of a URL that others are resolved against: each of them costs as much as the whole of it."""
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -107,9 +114,13 @@ class _Found:
 
     def asset(self, kind: AssetKind, url: str, *, module: bool = False) -> None:
         """Remember a file over HTTPS."""
-        if url.startswith("https://") and self.sizes[kind] < _CANDIDATES and url not in self.assets:
+        if url.startswith("https://") and self.wants(kind) and url not in self.assets:
             self.sizes[kind] += 1
             self.assets[url] = Wanted(kind, url, module)
+
+    def wants(self, kind: AssetKind) -> bool:
+        """Whether there is room for another file."""
+        return self.sizes[kind] < _CANDIDATES
 
     def contents(self, policy: Policy) -> Contents:
         return Contents(dict(self.counts), worst_first(self.kept), tuple(self.assets.values()), policy)
@@ -132,7 +143,7 @@ def worst_first(kept: Mapping[str, list[Reference]]) -> tuple[Reference, ...]:
 def in_page(page: str, url: str, policies: tuple[str, ...] = ()) -> Contents:
     """Return what an HTML page refers to; `policies` are its Content-Security-Policy headers."""
     found = _Found(page)
-    return found.contents(_read_markup(found, page, url, _policy(policies), _Place()))
+    return found.contents(_read_markup(found, page, _as_base(url), _policy(policies), _Place()))
 
 
 def _read_markup(found: _Found, page: str, url: str, policy: Policy, place: _Place) -> Policy:
@@ -142,7 +153,7 @@ def _read_markup(found: _Found, page: str, url: str, policy: Policy, place: _Pla
     inert = 0
     in_head = True
     shared = False
-    for tag in tags(page):
+    for tag in itertools.islice(tags(page), _MOST_TAGS):
         name = tag.name
         inert = max(0, inert + (name == "template") - (name == "/template"))
         in_head = in_head and name.removeprefix("/") in _HEAD
@@ -151,7 +162,7 @@ def _read_markup(found: _Found, page: str, url: str, policy: Policy, place: _Pla
         if name == "base" and not has_base and "href" in tag.attributes:
             has_base = True
             resolved = absolute(url, tag.attributes["href"])
-            base = resolved if resolved.startswith(("http://", "https://")) else base
+            base = _as_base(resolved) if resolved.startswith(("http://", "https://")) else base
         elif name == "meta" and in_head:
             policy = _with_meta(policy, tag)
         elif name == "link":
@@ -159,7 +170,7 @@ def _read_markup(found: _Found, page: str, url: str, policy: Policy, place: _Pla
         elif name == "track":
             # Subtitles of another origin, which plain HTTP is, are not asked for without crossorigin.
             if shared and "default" in tag.attributes and tag.attributes.get("src"):
-                found.mixed("active", absolute(base, tag.attributes["src"]), "track src", tag.at, policy)
+                found.mixed("active", _insecure(base, tag.attributes["src"]), "track src", tag.at, policy)
         else:
             shared = "crossorigin" in tag.attributes if name in ("audio", "video") else shared
             if place.forms:
@@ -167,20 +178,20 @@ def _read_markup(found: _Found, page: str, url: str, policy: Policy, place: _Pla
             _read(found, tag, base, policy, place)
     # A form's action is resolved when it is sent, with the base that the page then has.
     for action, element, at, in_force in forms:
-        found.mixed("active", absolute(base, action), element, at, in_force)
+        found.mixed("active", _insecure(base, action), element, at, in_force)
     return policy
 
 
 def in_stylesheet(sheet: str, url: str, policy: Policy) -> Contents:
     """Return what a stylesheet refers to; the page's policy holds for it, too."""
     found = _Found(sheet, printable(url, URL_KEPT))
-    _read_css(found, sheet, 0, url, policy, "")
+    _read_css(found, sheet, 0, _as_base(url), policy, "")
     return found.contents(policy)
 
 
 def absolute(base: str, reference: str) -> str:
     """Return a URL as browsers resolve it (WHATWG URL); empty where nothing is loaded from it, or it is too long."""
-    text = reference.strip("".join(map(chr, range(33))))
+    text = reference.strip(_BLANK)
     if len(text) > _LONGEST:
         text = text[:_LONGEST] if text[:5].lower() in ("http:", "https") else ""
     if any(mark in text for mark in "\t\n\r"):
@@ -197,6 +208,19 @@ def absolute(base: str, reference: str) -> str:
         return urljoin(base, _slashes(text))
     except ValueError:
         return ""
+
+
+def _insecure(base: str, reference: str) -> str:
+    """Return a URL as browsers resolve it; empty where it cannot be plain HTTP, which takes less time to tell."""
+    text = reference.lstrip(_BLANK)
+    if base.startswith("https:") and not (_SCHEME.match(text) or any(mark in text for mark in "\t\n\r")):
+        return ""
+    return absolute(base, reference)
+
+
+def _as_base(url: str) -> str:
+    """Return a URL that others are resolved against; empty, so that only whole ones are read, where none is meant."""
+    return url if url.count("/") <= _BASE_PARTS else ""
 
 
 def _slashes(text: str) -> str:
@@ -238,7 +262,7 @@ def _read(found: _Found, tag: Tag, base: str, policy: Policy, place: _Place) -> 
     elif name == "iframe" and "srcdoc" in attributes:
         _read_srcdoc(found, tag, base, policy, place)
     elif name == "input" and attributes.get("type", "").lower() == "image":
-        found.mixed("passive", absolute(base, attributes.get("src", "")), "input src", tag.at, policy)
+        found.mixed("passive", _insecure(base, attributes.get("src", "")), "input src", tag.at, policy)
     else:
         _read_sources(found, tag, base, policy)
     if place.scripts:
@@ -271,7 +295,7 @@ def _read_script(
     for each in script_urls.loads(script):
         position = element_at if text_at < 0 else text_at + each.at
         if isinstance(each, script_urls.Use):
-            found.mixed(each.kind, absolute(base, each.url), f"{where} {each.loader}", position, policy)
+            found.mixed(each.kind, _insecure(base, each.url), f"{where} {each.loader}", position, policy)
         elif place.depth < _DEEPEST:
             inner = msgspec.structs.replace(place, depth=place.depth + 1)
             with found.within("document.write()", position):
@@ -308,9 +332,10 @@ def _read_css(found: _Found, css: str, at: int, base: str, policy: Policy, where
     for use, url, offset in css_urls.loads(css):
         kind: Mix = "passive" if use == "image" else "active"
         element = where + {"import": "@import", "font": "@font-face", "image": "url()"}[use]
-        resolved = absolute(base, url)
+        wanted = use == "import" and found.wants("stylesheet")
+        resolved = absolute(base, url) if wanted else _insecure(base, url)
         found.mixed(kind, resolved, element, -at if at < 0 else at + offset, policy)
-        if use == "import":
+        if wanted:
             found.asset("stylesheet", resolved)
 
 

@@ -18,15 +18,13 @@ import msgspec
 
 from padlock.evidence import Registration
 from padlock.network.failure import printable
+from padlock.network.limits import RDAP_BYTES, RDAP_DOMAINS
 from padlock.probes import registry
 from padlock.probes.run import Run
 from padlock.probes.services import Fetched, base, fetch
 from padlock.site import host_name
 
-LIMIT = 200_000
-"""Octets of an answer."""
-DOMAINS = 5
-"""Of one site that are asked for."""
+SERVICE = "rdap"
 SOON = timedelta(days=30)
 KEPT = timedelta(days=1)
 KEPT_SOON = timedelta(hours=6)
@@ -71,7 +69,7 @@ async def look_up(run: Run) -> None:
         found[planned.domain] = await _known(run, planned)
         run.pieces["registration"] = tuple(found.values())
 
-    asked = [planned for planned in found.values() if not planned.unregistered][:DOMAINS]
+    asked = [planned for planned in found.values() if not planned.unregistered][:RDAP_DOMAINS]
     await asyncio.gather(*(one(planned) for planned in asked))
 
 
@@ -101,7 +99,7 @@ async def _known(run: Run, planned: Registration) -> Registration:
     kept = _read(await run.cache.get(key, run.now), planned)
     if kept and not await _vanished_since(run, kept):
         return kept
-    url = base(run, "rdap", registry.service(planned.domain))
+    url = base(run, SERVICE, registry.service(planned.domain))
     if not url:
         suffix = planned.domain.partition(".")[2]
         return msgspec.structs.replace(planned, failure=f"the registry of .{suffix} has no RDAP service")
@@ -113,8 +111,9 @@ async def _known(run: Run, planned: Registration) -> Registration:
     answer = await fetch(
         run,
         f"{url.rstrip('/')}/domain/{planned.domain}",
-        limit=LIMIT,
+        limit=RDAP_BYTES,
         accept="application/rdap+json, application/json",
+        service=SERVICE,
     )
     found = of_answer(msgspec.structs.replace(planned, registry=url, asked_at=run.now), answer)
     if answer.status in (429, 503):

@@ -19,35 +19,30 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from OpenSSL import crypto
 
 from padlock.evidence import Revocation, Verification
+from padlock.network import limits
 from padlock.network.failure import printable
-from padlock.network.limits import CERTIFICATES
 from padlock.probes.certificates import digest, load
 from padlock.probes.registration import patience
 from padlock.probes.run import Run
-from padlock.probes.services import SECONDS, fetch
+from padlock.probes.services import fetch
 
-LARGEST_LIST = 5_000_000
-"""Octets; public authorities keep theirs far below by splitting them."""
+SERVICE = "crl"
 _KEPT = timedelta(days=1)
 """Longest time for which a list's word is taken: authorities write new ones many times before the next is due."""
 _UNKNOWN_KEPT = timedelta(hours=1)
 _CLOCKS = timedelta(minutes=5)
 """By which an authority's clock may be ahead."""
-_LISTS = 2
-"""Asked of those that one certificate names."""
-_CHECKED = 4
-"""Certificates of one chain; public chains have two or three."""
 _SIGNERS = (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)
 _UNREADABLE = (
-    *(ValueError, TypeError, UnsupportedAlgorithm),
-    *(x509.DuplicateExtension, x509.ExtensionNotFound, x509.UnsupportedGeneralNameType),
+    *(ValueError, TypeError, KeyError, UnsupportedAlgorithm),
+    *(x509.InvalidVersion, x509.DuplicateExtension, x509.ExtensionNotFound, x509.UnsupportedGeneralNameType),
 )
 
 
 async def ask_issuers(run: Run, chain: Sequence[bytes], look: Verification) -> None:
     """Ask about a leaf and the intermediates of its verified path; `chain` is DER as sent, the leaf first."""
-    sent = _readable(chain[:_CHECKED])
-    seen = {key: run.certificates[key] for key in (digest(der) for der in chain[:CERTIFICATES])}
+    sent = _readable(chain[: limits.REVOCATION_CHECKED])
+    seen = {key: run.certificates[key] for key in (digest(der) for der in chain[: limits.CERTIFICATES])}
     subjects = [parsed.subject for parsed in seen.values()]
     pending = []
     for number, (der, certificate) in enumerate(sent):
@@ -74,7 +69,7 @@ def _readable(chain: Sequence[bytes]) -> list[tuple[bytes, x509.Certificate]]:
 async def _ask(
     run: Run, key: str, certificate: x509.Certificate, issuer: x509.Certificate | None, named: Sequence[str]
 ) -> None:
-    urls = [url for url in named if url.startswith(("http://", "https://"))][:_LISTS]
+    urls = [url for url in named if url.startswith(("http://", "https://"))][: limits.REVOCATION_LISTS]
     if not urls or issuer is None:
         reason = "the certificate names no list (CRL)" if not urls else "its issuer's certificate was not sent"
         run.revocations[key] = Revocation(key, "unknown", detail=reason)
@@ -83,7 +78,7 @@ async def _ask(
     for url in urls:
         run.revocations[key] = found = await _cached(run, key, certificate, issuer, url)
         # A list that failed at once has a twin elsewhere; one that kept us waiting has cost its time.
-        if found.status != "unknown" or time.monotonic() - began > SECONDS / 2:
+        if found.status != "unknown" or time.monotonic() - began > limits.SERVICE_SECONDS / 2:
             return
 
 
@@ -95,7 +90,7 @@ async def _cached(
     with contextlib.suppress(msgspec.DecodeError):
         if kept:
             return msgspec.json.decode(kept, type=Revocation)
-    fetched = await fetch(run, url, limit=LARGEST_LIST)
+    fetched = await fetch(run, url, limit=limits.REVOCATION_BYTES, service=SERVICE)
     if fetched.failure or fetched.status != 200:
         why = f"{fetched.failure.kind} {fetched.failure.detail}" if fetched.failure else f"status {fetched.status}"
         found = Revocation(key, "unknown", url, detail=f"the list could not be had: {why.strip()}")

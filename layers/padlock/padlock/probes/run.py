@@ -37,7 +37,7 @@ from padlock.network.addresses import allowed_networks
 from padlock.network.connection import Connection, connect, has_route
 from padlock.network.failure import NetworkFailure, printable
 from padlock.network.http import Response
-from padlock.network.limits import ADDRESSES_PER_HOST, CONNECTIONS_PER_SITE
+from padlock.network.limits import ADDRESSES_PER_HOST, BODIES_AT_ONCE, CONNECTIONS_PER_SITE
 from padlock.network.vantage import Vantage
 from padlock.probes import trust
 from padlock.probes.cache import Cache
@@ -114,6 +114,8 @@ class Run:
         """Addresses whose default site was asked for."""
         self.page_files = asyncio.Lock()
         """Held while the files of a page are asked for: one page at a time."""
+        self.bodies = asyncio.Semaphore(BODIES_AT_ONCE)
+        """Held while a large body is read."""
         self._answers: dict[tuple[str, str], asyncio.Future[Answer]] = {}
         self._slots: dict[str, asyncio.Semaphore] = {}
         self._turns = Turns()
@@ -207,7 +209,8 @@ class Run:
         self.record(answer)
         waiting = self._answers.get((answer.exchange.url, answer.exchange.address))
         if waiting and not waiting.done():
-            waiting.set_result(answer)
+            # Who walks with cookies asks anew; kept for each URL and address they may take megabytes.
+            waiting.set_result(msgspec.structs.replace(answer, cookies=()))
 
     async def after_main_looks(self, seconds: float) -> None:
         """Wait, at most so long, until every exchange that is announced by now is settled."""

@@ -11,17 +11,23 @@ _PATTERN = re.compile(r"/(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*+\])++/[a-z]*")
 _BEFORE_PATTERN = re.compile(r"(?:^|[(,=:\[!&|?{};+\-*%<>~^]|\b(?:return|typeof|case|in|of|void|delete))\s*$")
 _LONGEST_PATTERN = 80
 """Characters of a regular expression that are read."""
+_LITERALS, _SLASHES = 200_000, 10_000
+"""Of one script that are read; what stands behind them is left alone, and slashes are divisions."""
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(\n)|([\s\S]))")
 _NAMED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0"}
 
 
 def literals(script: str) -> Iterator[tuple[int, int, bool]]:
     """Yield where comments, regular expressions and strings begin and end, and whether it is a string."""
-    at = 0
-    while token := _TOKEN.search(script, at):
+    at = slashes = 0
+    for _ in range(_LITERALS):
+        token = _TOKEN.search(script, at)
+        if token is None:
+            return
         at = token.end()
         if token.lastgroup == "slash":
-            at = _after_slash(script, token.start())
+            slashes += 1
+            at = _after_slash(script, token.start()) if slashes <= _SLASHES else at
             if at == token.end():
                 continue
         yield token.start(), at, token.lastgroup == "string"
@@ -52,5 +58,6 @@ def _after_slash(script: str, at: int) -> int:
 
 def _character(escape: re.Match[str]) -> str:
     if digits := escape[1] or escape[2]:
-        return chr(int(digits, 16))
+        code = int(digits, 16)
+        return "\ufffd" if 0xD800 <= code < 0xE000 else chr(code)  # half a character is none
     return "" if escape[3] else _NAMED.get(escape[4], escape[4])

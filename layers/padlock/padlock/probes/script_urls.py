@@ -34,7 +34,8 @@ _ACTIVE = (
 )
 _SOURCE = re.compile(r"(?:\bnew\s+Image\s*(?:\([^()]*\))?\s*\)?|([\w$]+))\.src\s*=\s*$")
 _MADE = re.compile(
-    r"([\w$]+)\s*=\s*(?:document\.createElement\(\s*[\"'](script|iframe|embed|img|audio|video)[\"']|new\s+(Image))"
+    r"(?<![\w$])([\w$]++)\s*+=\s*+"
+    r"(?:document\.createElement\(\s*[\"'](script|iframe|embed|img|audio|video)[\"']|new\s+(Image))"
 )
 _BLOCKED = ("script", "iframe", "embed")
 _WRITES = re.compile(r"(?:^|[;}])\s*+document\.write(?:ln)?\s*+\(\s*$")

@@ -1,7 +1,7 @@
 """Services that are asked about a site and believed: registries, certificate authorities, logs.
 
 Unlike a site's own servers they are verified: certificate chain and host name, against the public roots. A service
-that is down, slow or answers nonsense is a Failure in what comes back, never an exception, within `SECONDS`.
+that is down, slow or answers nonsense is a Failure in what comes back, never an exception, within `SERVICE_SECONDS`.
 """
 
 import asyncio
@@ -21,11 +21,7 @@ from padlock.probes.run import CUT_OFF, Run, failure_of
 from padlock.probes.urls import DEFAULT_PORTS, Refused, Url
 from padlock.site import host_name
 
-SECONDS = 8.0
-"""For one answer, names, redirects and the second try included."""
-REDIRECTS = 3
 _MOVED = (301, 302, 303, 307, 308)
-_TRIES = 2
 
 
 class Fetched(msgspec.Struct, frozen=True):
@@ -48,36 +44,37 @@ def base(run: Run, service: str, public: str) -> str:
     return run.vantage.services.get(service, public)
 
 
-async def fetch(run: Run, url: str, *, limit: int, accept: str = "*/*") -> Fetched:
+async def fetch(run: Run, url: str, *, limit: int, accept: str = "*/*", service: str = "") -> Fetched:
     """Ask for a URL of a service and return its answer; a body of more than `limit` octets is a failure.
 
-    http and https on their own ports, or on the operator's for a service of theirs; every address is vetted, and each
-    redirect anew.
+    http and https on their own ports, or on the operator's where the URL is at the place that they named for
+    `service`: only there are their networks open, for a URL may come out of a site's certificate. Every address is
+    vetted, and each redirect anew.
     """
     try:
-        async with asyncio.timeout(SECONDS):
-            return await _followed(run, url, limit, accept)
+        async with asyncio.timeout(limits.SERVICE_SECONDS):
+            return await _followed(run, url, limit, accept, service)
     except TimeoutError:
-        return Fetched(failure=Failure("timeout", f"no whole answer in {SECONDS:g} seconds"))
+        return Fetched(failure=Failure("timeout", f"no whole answer in {limits.SERVICE_SECONDS:g} seconds"))
     except ValueError as error:
         return Fetched(failure=Failure("not_vetted", printable(str(error))))
 
 
-async def _followed(run: Run, url: str, limit: int, accept: str) -> Fetched:
-    at = _read(run, url)
-    for _ in range(REDIRECTS + 1):
-        answer = await _asked(run, at, limit, accept)
+async def _followed(run: Run, url: str, limit: int, accept: str, service: str) -> Fetched:
+    at = _read(run, url, service)
+    for _ in range(limits.SERVICE_REDIRECTS + 1):
+        answer = await _asked(run, at, limit, accept, service)
         location = answer.header("location")
         if answer.failure or answer.status not in _MOVED or not location:
             return answer
-        to = _read(run, urljoin(str(at), location))
+        to = _read(run, urljoin(str(at), location), service)
         if at.scheme == "https" and to.scheme != "https":
             raise Refused(f"{at.host} redirects to a URL without TLS")
         at = to
-    return Fetched(failure=Failure("protocol_error", f"more than {REDIRECTS} redirects"))
+    return Fetched(failure=Failure("protocol_error", f"more than {limits.SERVICE_REDIRECTS} redirects"))
 
 
-def _read(run: Run, text: str) -> Url:
+def _read(run: Run, text: str, service: str) -> Url:
     """Read an absolute URL; ValueError where it may not be asked."""
     parts = urlsplit(text)
     if parts.scheme not in DEFAULT_PORTS or "@" in parts.netloc or re.search(r"[\x00-\x20\x7f-\U0010ffff]", text):
@@ -85,14 +82,14 @@ def _read(run: Run, text: str) -> Url:
     port = parts.port or DEFAULT_PORTS[parts.scheme]
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     url = Url(parts.scheme, host_name(parts.hostname or ""), port, target)
-    if port != DEFAULT_PORTS[parts.scheme] and not _is_operators(run, url):
+    if port != DEFAULT_PORTS[parts.scheme] and not _is_operators(run, url, service):
         raise Refused(f"{url} names the port {port}")
     return url
 
 
-def _is_operators(run: Run, url: Url) -> bool:
-    """Whether the operator named this very place for a service."""
-    return any(_place(text) == (url.scheme, url.host, url.port) for text in run.vantage.services.values())
+def _is_operators(run: Run, url: Url, service: str) -> bool:
+    """Whether the operator named this very place for this service."""
+    return _place(run.vantage.services.get(service, "")) == (url.scheme, url.host, url.port)
 
 
 def _place(text: str) -> tuple[str, str | None, int | None]:
@@ -100,10 +97,10 @@ def _place(text: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
 
 
-async def _asked(run: Run, url: Url, limit: int, accept: str) -> Fetched:
+async def _asked(run: Run, url: Url, limit: int, accept: str, service: str) -> Fetched:
     """Ask each of the service's addresses, at most two of them, until one answers."""
     # The operator's own services may stand in any of the operator's networks, whatever the site declares.
-    allowed = run.vantage.networks if _is_operators(run, url) else run.allowed
+    allowed = run.vantage.networks if _is_operators(run, url, service) else run.allowed
     a, aaaa = await asyncio.gather(run.resolver.lookup(url.host, "A"), run.resolver.lookup(url.host, "AAAA"))
     found = a.records + aaaa.records
     vetted = [address for address in found if not refusal(address, allowed)]
@@ -111,7 +108,7 @@ async def _asked(run: Run, url: Url, limit: int, accept: str) -> Fetched:
         reason = f"has no address ({a.status})" if not found else f"has the address {found[0]}, which is not public"
         return Fetched(failure=Failure("not_vetted" if found else "unreachable", f"{url.host} {reason}"))
     answer = Fetched(failure=CUT_OFF)
-    for number in range(_TRIES):
+    for number in range(limits.SERVICE_ATTEMPTS):
         try:
             response = await _once(run, url, vetted[number % len(vetted)], limit, accept, allowed)
         except NetworkFailure as failure:

@@ -12,20 +12,16 @@ import msgspec
 
 from padlock.evidence import Failure, Logged, Search
 from padlock.network.failure import printable
+from padlock.network.limits import TRANSPARENCY_BYTES, TRANSPARENCY_ENTRIES, TRANSPARENCY_KEPT, TRANSPARENCY_NAMES
 from padlock.probes.registration import patience
 from padlock.probes.renewal import keep
 from padlock.probes.run import CUT_OFF, Run
 from padlock.probes.services import fetch
 
 SERVICE = "ct"
-KEPT = 20
-"""Certificates of one search."""
-_NAMES_KEPT = 10_000
-"""Characters of one certificate's names; one with more is passed over, since half a list compares with nothing."""
 _HOLDS, _FAILED_HOLDS = timedelta(hours=6), timedelta(hours=1)
-_ANSWER_BYTES = 4_000_000
-_UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
-"""What msgspec raises for octets that are no such answer; the last for thousands of brackets."""
+_UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError, OverflowError)
+"""What reading octets that are no such answer raises: thousands of brackets, dates beyond UTC's calendar."""
 
 
 class _Entry(msgspec.Struct):
@@ -50,7 +46,9 @@ async def search_logs(run: Run) -> None:
         keep(run, search=msgspec.json.decode(known, type=Search))
         return
     query = urlencode({"q": name, "output": "json", "exclude": "expired", "deduplicate": "Y"})
-    answer = await fetch(run, f"{place}{'&' if '?' in place else '?'}{query}", limit=_ANSWER_BYTES)
+    answer = await fetch(
+        run, f"{place}{'&' if '?' in place else '?'}{query}", limit=TRANSPARENCY_BYTES, service=SERVICE
+    )
     if answer.failure or answer.status != 200:
         failure = answer.failure or Failure("protocol_error", f"status {answer.status}")
         found = Search(name, failure=failure)
@@ -71,20 +69,21 @@ def read(name: str, body: bytes, now: datetime) -> Search:
         return Search(name, failure=Failure("protocol_error", printable(f"no list of certificates: {error}", 200)))
     # A precertificate has the serial and the names of its certificate (RFC 6962 section 3.1).
     logged: dict[tuple[str, str], Logged] = {}
-    for raw in entries:
+    for raw in entries[:TRANSPARENCY_ENTRIES]:
         one = _logged(name, raw)
         if one and one.not_after > now:
             logged.setdefault((one.issuer, one.serial), one)
     newest = sorted(logged.values(), key=lambda one: one.not_before, reverse=True)
-    return Search(name, found=tuple(newest[:KEPT]))
+    return Search(name, found=tuple(newest[:TRANSPARENCY_KEPT]))
 
 
 def _logged(name: str, raw: msgspec.Raw) -> Logged | None:
     try:
         entry = msgspec.json.decode(raw, type=_Entry)
+        since, until = _utc(entry.not_before), _utc(entry.not_after)
     except _UNREADABLE:
         return None
-    if not re.fullmatch(r"[0-9a-fA-F]{1,64}", entry.serial_number) or len(entry.name_value) > _NAMES_KEPT:
+    if not re.fullmatch(r"[0-9a-fA-F]{1,64}", entry.serial_number) or len(entry.name_value) > TRANSPARENCY_NAMES:
         return None
     names = dict.fromkeys(text.strip().lower() for text in entry.name_value.split("\n"))
     kept = [printable(text, 300) for text in names if name in text and "@" not in text]
@@ -92,8 +91,8 @@ def _logged(name: str, raw: msgspec.Raw) -> Logged | None:
     return Logged(
         serial.zfill(len(serial) + len(serial) % 2),
         printable(entry.issuer_name, 300),
-        _utc(entry.not_before),
-        _utc(entry.not_after),
+        since,
+        until,
         tuple(sorted(kept)),
     )
 

@@ -6,6 +6,7 @@ browsers accept is trusted here, weak keys and signatures have a rule of their o
 
 import functools
 import re
+import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,14 +19,14 @@ from OpenSSL import crypto
 
 from padlock.evidence import TrustStatus, Verification
 from padlock.network.failure import printable
-from padlock.probes.certificates import digest, load, parse, serves_web
+from padlock.network.limits import ISSUERS_FETCHED
+from padlock.probes.certificates import UNREADABLE, digest, load, parse, serves_web
 
 type Fetch = Callable[[str], Awaitable[bytes]]
 """URL → body; empty where it cannot be had."""
 
 _NO_CHECK_TIME = 0x200000
 """X509_V_FLAG_NO_CHECK_TIME, which pyOpenSSL does not name."""
-_FETCHES = 2
 _NOT_VALID_YET, _EXPIRED = 9, 10
 _SELF_SIGNED, _UNKNOWN_ROOT = 18, 19
 _NO_ISSUER = (2, 20, 21)
@@ -55,9 +56,9 @@ def verify(chain: Sequence[bytes], trusted: Anchors) -> Verification:
     try:
         certificates = [crypto.load_certificate(crypto.FILETYPE_ASN1, der) for der in chain]
         leaf = load(chain[0])
-    except (crypto.Error, ValueError) as error:
+        look = _look(certificates, trusted)
+    except (crypto.Error, *UNREADABLE) as error:
         return Verification(digests, "invalid", detail=printable(f"a certificate cannot be parsed: {error}"))
-    look = _look(certificates, trusted)
     if look.status == "trusted" and not serves_web(leaf):
         detail = "the certificate's key usage, or its extended key usage, does not allow web servers"
         look = msgspec.structs.replace(look, status="invalid", detail=detail)
@@ -86,16 +87,26 @@ def _for_servers(look: Verification, certificates: Sequence[crypto.X509], truste
 
 def _unfit(look: Verification, certificates: Sequence[crypto.X509]) -> list[crypto.X509]:
     """Return the issuers sent that stand on a path, below its anchor, and may not issue for web servers."""
-    read = [(certificate, load(_der(certificate))) for certificate in certificates[1:]]
+    read = [(certificate, _read(_der(certificate))) for certificate in certificates[1:]]
     between = look.path[1:-1]
-    return [raw for raw, issuer in read if _subject(issuer) in between and not serves_web(issuer)]
+    return [raw for raw, issuer in read if issuer and _subject(issuer) in between and not serves_web(issuer)]
+
+
+def _read(der: bytes) -> x509.Certificate | None:
+    """Return a certificate whose names can be read; None where they cannot, and it is of use to nobody."""
+    try:
+        certificate = load(der)
+        _ = certificate.subject, certificate.issuer  # which are read only now
+    except UNREADABLE:
+        return None
+    return certificate
 
 
 async def verify_completing(chain: Sequence[bytes], trusted: Anchors, fetch: Fetch) -> Verification:
     """Verify one chain, and where its issuer was not sent, see whether it verifies with the one that AIA names."""
     first = verify(chain, trusted)
     look, sent = first, list(chain)
-    for _ in range(_FETCHES):
+    for _ in range(ISSUERS_FETCHED):
         missing = _without_issuer(sent) if look.status == "unknown_issuer" and look.missing_issuer else b""
         urls = [url for url in parse(missing).ca_issuers if url.startswith("http://")] if missing else []
         found = _of_bundle(await fetch(urls[0])) if urls else []
@@ -187,14 +198,14 @@ def _der(certificate: crypto.X509) -> bytes:
 
 def _without_issuer(chain: Sequence[bytes]) -> bytes:
     """Return the certificate that the path from the leaf ends in: the one whose issuer is not among the chain."""
-    read = [load(der) for der in chain]
-    at = 0
-    for _ in read:
-        above = next((i for i, other in enumerate(read) if i != at and other.subject == read[at].issuer), None)
-        if above is None:
-            return chain[at]
-        at = above
-    return b""
+    read = [(der, certificate) for der in chain if (certificate := _read(der))]
+    if not read:
+        return b""
+    (last, certificate), *rest = read
+    named = {other.subject.public_bytes(): (der, other) for der, other in reversed(rest)}
+    while above := named.pop(certificate.issuer.public_bytes(), None):
+        last, certificate = above
+    return last
 
 
 def _of_bundle(data: bytes) -> list[bytes]:
@@ -205,11 +216,13 @@ def _of_bundle(data: bytes) -> list[bytes]:
         pkcs7.load_der_pkcs7_certificates,
         pkcs7.load_pem_pkcs7_certificates,
     )
-    for reader in readers:
-        try:
-            return [certificate.public_bytes(Encoding.DER) for certificate in reader(data)]
-        except ValueError:
-            continue
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what stands there not quite as it should; logs have no place for them
+        for reader in readers:
+            try:
+                return [certificate.public_bytes(Encoding.DER) for certificate in reader(data)]
+            except UNREADABLE:
+                continue
     return []
 
 

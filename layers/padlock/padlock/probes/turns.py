@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-PATIENCE_SECONDS = 5.0
-"""How long either kind of look waits for the other at most."""
+from padlock.network.limits import PATIENCE_SECONDS
+
 PAUSE_SECONDS = 0.5
 """Of quiet before a second look: limits by the second, and counts of open connections, recover in it."""
 

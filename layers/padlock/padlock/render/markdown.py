@@ -1,6 +1,7 @@
 """The record as Markdown, for a launch file or a ticket (checklist step 18).
 
-Text from outside stands in it escaped: no line, link, table or heading of its own.
+Text from outside stands in it escaped: no line, link, table or heading of its own, and nobody is mentioned. GitHub
+and GitLab also make links of bare URLs, and formulas of what stands between dollars.
 """
 
 import html
@@ -14,7 +15,7 @@ from padlock.record import Record
 from padlock.render.escape import printable
 
 _SIGNS = {"pass": "✓", "fail": "✗", "unknown": "?", "not applicable": "\u2013"}
-_MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
+_MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~$-]|(?<=:)/|(?<=www)\.)", re.IGNORECASE)
 MAX_NOTE = 300
 
 
@@ -66,7 +67,8 @@ def _changes(before: Record, after: Record) -> Iterator[str]:
 
 def _escaped(text: str) -> str:
     """Return one line in which nothing is markup; at a line's start a number would begin a list."""
-    quoted = html.escape(_MARKUP.sub(r"\\\1", printable(text, MAX_NOTE)), quote=False)
+    shown = printable(text, MAX_NOTE).replace("@", "\N{FULLWIDTH COMMERCIAL AT}")
+    quoted = html.escape(_MARKUP.sub(r"\\\1", shown), quote=False)
     return re.sub(r"^(\d+)\.", r"\1\\.", quoted)
 
 

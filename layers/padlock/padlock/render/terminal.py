@@ -208,7 +208,7 @@ def _commands(console: Console, commands: Sequence[str]) -> None:
     for number, line in enumerate(commands):
         label = "" if number else "as root"
         console.print(
-            Text.assemble("    ", (f"{label:<10}", "dim"), (printable(line, len(line)), "bold")), soft_wrap=True
+            Text.assemble("    ", (f"{label:<10}", "dim"), (printable(line, 10 * len(line)), "bold")), soft_wrap=True
         )
 
 

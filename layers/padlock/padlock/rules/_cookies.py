@@ -92,6 +92,6 @@ def set_cookie(header: str) -> SetCookie:
 def _date(text: str) -> datetime | None:
     try:
         when = parsedate_to_datetime(text.replace("-", " "))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return when if when.tzinfo else when.replace(tzinfo=UTC)

@@ -170,7 +170,8 @@ def _not_known(evidence: Evidence, host: str, address: str) -> str:
 
 def _obsolete(found: Mapping[str, str], look: Handshake | None, evidence: Evidence) -> Problem:
     versions = listed(f"{NAMES[version]} ({suite})" if suite else NAMES[version] for version, suite in found.items())
-    if look and only_obsolete(evidence, look):
+    # A handshake that broke over the client's certificate had agreed on a version.
+    if look and not look.client_certificate and only_obsolete(evidence, look):
         return Problem("", f"accepts {versions}, and nothing newer", "TLS 1.2 and TLS 1.3 only", Severity.ERROR)
     beside = f", beside {look.protocol}" if look and look.protocol else ""
     return Problem("", f"accepts {versions}{beside}", "TLS 1.2 and TLS 1.3 only")

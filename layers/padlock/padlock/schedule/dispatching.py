@@ -6,7 +6,9 @@ nevertheless carries the same slot, and a run of a slot is made once.
 
 Names of the table that mean the same site, as Example.com and example.com do, are one site, declared under the name
 in its normal form, else under the first of the others: two declarations would contradict each other from run to run.
-Rows under other forms are left for the end, since no segment knows of the others' rows; so are the parameter's names.
+Rows under other forms are left for the end, since no segment knows of the others' rows; so are the parameter's names,
+and rows that declare nothing, which keep what is acknowledged of those. Such a row also remembers, for whoever asks
+for a site by its normal name, under which other form it is declared.
 """
 
 import logging
@@ -22,9 +24,9 @@ import msgspec
 from padlock.schedule.due import Tick, interval_of, is_due, is_new
 from padlock.schedule.queue import SENDERS, Queue, body_of
 from padlock.schedule.removed import left, names_of
-from padlock.site import key_of
+from padlock.site import host_name, key_of
 from padlock.storage import Sites, stamp
-from padlock.storage.sites import SEGMENTS
+from padlock.storage.sites import ELSEWHERE, SEGMENTS, declares
 from padlock.storage.ticks import LastTick, Progress, Ticks
 
 PAGE = 250
@@ -160,7 +162,7 @@ class _Run:
         """Work through one segment, page by page, from where it was left."""
         while not self._progress[number].done and not self._is_late():
             page = self._table.page(number, self._count, self._progress[number].after, PAGE)
-            read = [(key_of(row), row) for row in page.rows]
+            read = [(key_of(row), row) for row in page.rows if declares(row)]
             normal = [(key, row) for key, row in read if row["name"] == key]
             reached = Progress(page.after, page.after is None, other=len(read) - len(normal))
             if refused := self._send(number, normal, reached):
@@ -218,14 +220,34 @@ class _Run:
     ) -> Iterator[tuple[str, Any]]:
         """Yield (key, row or bare name) of the sites that no segment has sent."""
         rows = self._table.get_many([*keys, *(others[key] for key in keys if key in others)])
+        self._point({key: others[key] for key in keys if others.get(key) in rows}, rows)
         for key in keys:
-            if key in rows:
+            if key in rows and declares(rows[key]):
                 if key in others:
                     _leave_out(others[key], key)
             elif others.get(key) in rows:
                 yield key, rows[others[key]]
             elif key in bare:
-                yield key, bare[key]
+                yield key, rows.get(key, bare[key])
+
+    def _point(self, spelled: Mapping[str, str], rows: Mapping[str, Any]) -> None:
+        """Note under the normal names of sites how those that declare them are spelled, where that is not known."""
+        unknown = {
+            key: name
+            for key, name in spelled.items()
+            if _is_host(key) and (key not in rows or rows[key].get(ELSEWHERE, name) != name)
+        }
+        if unknown:
+            with ThreadPoolExecutor(SENDERS) as pool:
+                list(pool.map(self._table.point, unknown.keys(), unknown.values()))
+
+
+def _is_host(key: str) -> bool:
+    """Return whether a key is a host's name; nobody looks for a site under another."""
+    try:
+        return host_name(key) == key
+    except ValueError:
+        return False
 
 
 def _leave_out(name: str, key: str) -> None:

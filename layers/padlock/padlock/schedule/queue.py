@@ -9,7 +9,7 @@ import boto3
 from botocore.config import Config
 
 from padlock.site import key_of
-from padlock.storage import MARK
+from padlock.storage.sites import declaration as without_marks
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -28,7 +28,7 @@ def body_of(key: str, declaration: Any, slot: str) -> str:
     """Return a site's queue message; one too large to send has the reason in place of the declaration."""
     # ASCII alone: SQS refuses some control characters.
     if isinstance(declaration, Mapping):
-        declaration = {name: value for name, value in declaration.items() if name != MARK}
+        declaration = without_marks(declaration)
     try:
         body = json.dumps({"site": declaration, "slot": slot})
     except TypeError:

@@ -12,6 +12,7 @@ from typing import Any
 from padlock.schedule.queue import Queue, removal_of
 from padlock.site import key_of
 from padlock.storage import Sites, stamp
+from padlock.storage.sites import declares
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ def names_of(parameter: str) -> dict[str, str]:
 def undeclared(names: Iterable[str], sites: Sites, parameter: str) -> set[str]:
     """Return the keys of those names that nothing declares any more, as of now."""
     keys = {key_of(name) for name in names} - names_of(parameter).keys()
-    keys -= sites.get_many(sorted(keys)).keys()
+    keys -= {key for key, row in sites.get_many(sorted(keys)).items() if declares(row)}
     # A name has any number of spellings: only the whole table tells that none of them is there.
     return keys - {key_of(name) for name in sites.names(lambda name: key_of(name) in keys)} if keys else keys
 

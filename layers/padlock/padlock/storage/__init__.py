@@ -3,7 +3,8 @@
 Results holds per site (`site`, `sk`): STATE, the state with the latest report; TICKET, a counter that orders runs;
 RUN#…, the history; ALERT#…, the outbox of alerts; NOTIFY, the outbox's cursor and lease. The partition
 `#cache` keeps what registries and authorities said, for all sites, `#dispatch` the last tick, `#slot` which addresses
-the latest runs could reach, `#checker` Padlock's own state and alerts, and `host#…` a machine's latest audit.
+the latest runs could reach, `#sight` which sites they could see, `#checker` Padlock's own state and alerts, and
+`host#…` a machine's latest audit.
 """
 
 from typing import TYPE_CHECKING

@@ -29,7 +29,9 @@ No text is cut shorter than a subject, which is part of a finding's key."""
 MAX_MINOR = 50
 """Suspected findings that are kept, and findings that are over that keep their texts."""
 MAX_LABELS, MAX_LABEL = 50, 400
-"""Findings that a list of them names, and characters of a name."""
+"""Findings that a list of them names, and octets of a name."""
+TEXTS = ("observed", "expected", "impact", "remediation", "reference", "summary")
+"""Of a finding: what it says, beside what it is."""
 
 _serialize = TypeSerializer().serialize
 
@@ -54,33 +56,39 @@ def fitted(state: State, report: Report) -> tuple[Item, Item]:
     Every open finding keeps its key, severity, since and what was told of it; losing one would alert it anew.
     """
     stored: Item = msgspec.to_builtins(state)
-    pending, over = ([_cut(finding, MAX_SUBJECT) for finding in stored[name]] for name in ("pending", "over"))
-    # What an alert told of and is over must be told, however much it is; what is suspected is seen again.
-    over = over[:MAX_MINOR] + [_key_only(finding) for finding in over[MAX_MINOR:]]
-    stored |= {"pending": pending[:MAX_MINOR], "over": over}
-    findings: list[Item] = stored["findings"]
     # The state's findings stand beside the report: a second copy of their texts would be written with every run.
-    whole: Item = msgspec.to_builtins(report) | {
-        "findings": [finding.label[:MAX_LABEL] for finding in report.findings]
-    }
+    whole: Item = msgspec.to_builtins(report) | {"findings": list(map(_label, report.findings))}
     for characters, entries in CAPS:
-        kept = [_cut(finding, characters) for finding in findings[:entries]]
-        kept += [_key_only(finding) for finding in findings[entries:]]
-        shown = _cut_lists(whole, entries) | {"site": report.site}
-        shown = _cut(shown, characters)
-        if _size(stored | {"findings": kept}) + _size(shown) <= MAX_ITEM:
-            return stored | {"findings": kept}, shown
-    keys = [_key_only(finding) for finding in findings]
-    room = MAX_ITEM - _size(stored | {"findings": []})
-    return stored | {"findings": keys[: max(room, 0) // max(map(_size, keys), default=1)]}, {
-        "status": report.status,
-        "cut": {"findings": len(findings)},
-    }
+        minor, short = min(entries, MAX_MINOR), min(characters, MAX_SUBJECT)
+        # What an alert told of and is over must be told, however much it is; what is suspected is seen again.
+        kept = stored | {
+            "findings": _kept(stored["findings"], characters, entries),
+            "over": _kept(stored["over"], short, minor),
+            "pending": _kept(stored["pending"][:minor], short, minor),
+        }
+        shown = _cut(_cut_lists(whole, entries) | {"site": report.site}, characters, entries)
+        if _size(kept) + _size(shown) <= MAX_ITEM:
+            return kept, shown
+    least = {"status": report.status, "cut": {name: len(stored[name]) for name in ("findings", "over", "pending")}}
+    kept = stored | {"findings": [], "over": [], "pending": []}
+    room = MAX_ITEM - _size(kept)
+    for name in ("findings", "over"):
+        keys = [_key_only(finding) for finding in stored[name]]
+        kept[name] = keys[: room // max(map(_size, keys), default=1)]
+        room -= sum(map(_size, kept[name]))
+    return kept, least
 
 
 def shown_labels(findings: Sequence[Finding]) -> list[str]:
     """Return what findings are about, one short line each, as many as are looked at."""
-    return [finding.label[:MAX_LABEL] for finding in findings[:MAX_LABELS]]
+    return list(map(_label, findings[:MAX_LABELS]))
+
+
+def _label(finding: Finding) -> str:
+    octets = finding.label.encode("utf-8", "replace")
+    if len(octets) <= MAX_LABEL:
+        return octets.decode()
+    return octets[: MAX_LABEL - 3].decode("utf-8", "ignore") + "…"
 
 
 def state_of(item: Item) -> State:
@@ -88,12 +96,18 @@ def state_of(item: Item) -> State:
     return msgspec.convert({name: item[name] for name in State.__struct_fields__ if name in item}, State)
 
 
+def _kept(findings: Sequence[Item], characters: int, entries: int) -> list[Item]:
+    """Return so many findings with their texts, and of the others what tells them apart."""
+    whole = [_cut(finding, characters, entries) for finding in findings[:entries]]
+    return whole + [_key_only(finding) for finding in findings[entries:]]
+
+
 def _key_only(finding: Item) -> Item:
     kept = {
         name: finding[name]
         for name in ("code", "severity", "subject", "step", "since", "told", "bad", "good", "ended")
     }
-    return dict.fromkeys(("observed", "expected", "impact", "remediation", "reference", "summary"), "") | kept
+    return dict.fromkeys(TEXTS, "") | kept
 
 
 def _cut_lists(report: Item, entries: int) -> Item:
@@ -102,15 +116,25 @@ def _cut_lists(report: Item, entries: int) -> Item:
     return report | {name: report[name][:entries] for name in long} | ({"cut": long} if long else {})
 
 
-def _cut(value: Any, characters: int) -> Any:
-    """Return a copy with every text cut; slicing a str never splits a code point."""
+def _cut(value: Any, characters: int, entries: int) -> Any:
+    """Return a copy with every text cut, and every list of texts; slicing a str never splits a code point."""
     if isinstance(value, str):
         return value if len(value) <= characters else f"{value[:characters]}… (cut, {len(value)} characters)"
     if isinstance(value, (list, tuple)):
-        return [_cut(entry, characters) for entry in value]
+        long = len(value) > entries and isinstance(value[0], str)
+        kept = [_cut(entry, characters, entries) for entry in (value[:entries] if long else value)]
+        return [*kept, f"… (cut, {len(value)} entries)"] if long else kept
     if isinstance(value, dict):
-        return {name: _cut(entry, characters) for name, entry in value.items()}
+        return {
+            name: _commands(entry, characters, entries) if name == "commands" else _cut(entry, characters, entries)
+            for name, entry in value.items()
+        }
     return value
+
+
+def _commands(lines: Sequence[str], characters: int, entries: int) -> list[str]:
+    """Return lines that are run as root, all of them or none: half of them would do something else."""
+    return list(lines) if len(lines) <= entries and all(len(line) <= characters for line in lines) else []
 
 
 def _size(value: Any) -> int:

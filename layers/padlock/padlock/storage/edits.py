@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from padlock.storage._items import Item, marshal
 from padlock.storage._plain import unmarshal
+from padlock.storage.sites import ELSEWHERE
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -30,16 +31,17 @@ class Edits:
         self._client = client
         self._table = table
 
-    def change(self, name: str, attribute: str, edit: Callable[[Item], Any], *, create: bool = False) -> None:
+    def change(self, name: str, attribute: str, edit: Callable[[Item], Any], *, elsewhere: str = "") -> None:
         """Set an attribute to what `edit` makes of the item as it stands; None: the attribute is removed.
 
         `edit` is called again with the newer item where another changed the attribute first. Absent where there is
-        no such item, unless it is to be created (`edit` gets an empty one); Contended where others always came first.
+        no such item, unless `elsewhere` is given: how the name of its site is spelled where it is declared. Then an
+        item is created that declares nothing, and `edit` gets an empty one. Contended where others always came first.
         """
         key = marshal({"name": name})
         for attempt in range(ATTEMPTS):
             found = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
-            if found is None and not create:
+            if found is None and not elsewhere:
                 raise Absent(name)
             # The condition takes the value as DynamoDB gave it: what Python makes of it may be another one.
             stored = (found or {}).get(attribute)
@@ -50,13 +52,19 @@ class Edits:
             as_read = "attribute_exists(#name)" if found else "attribute_not_exists(#name)"
             as_read += " AND #attribute = :stored" if stored is not None else " AND attribute_not_exists(#attribute)"
             values |= {} if stored is None else {":stored": stored}
+            names = {"#name": "name", "#attribute": attribute}
+            update = "REMOVE #attribute" if new is None else "SET #attribute = :new"
+            if found is None:
+                names["#elsewhere"] = ELSEWHERE
+                values |= marshal({":elsewhere": elsewhere})
+                update += ", #elsewhere = :elsewhere"
             try:
                 self._client.update_item(
                     TableName=self._table,
                     Key=key,
-                    UpdateExpression="REMOVE #attribute" if new is None else "SET #attribute = :new",
+                    UpdateExpression=update,
                     ConditionExpression=as_read,
-                    ExpressionAttributeNames={"#name": "name", "#attribute": attribute},
+                    ExpressionAttributeNames=names,
                     ExpressionAttributeValues=values,
                 )
             except self._client.exceptions.ConditionalCheckFailedException:

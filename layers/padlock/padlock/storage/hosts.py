@@ -4,6 +4,7 @@ The key is `host#<managed node>`, which is no host name. An audit that went wron
 nothing could be had of a machine is news, and the word of the day before is not.
 """
 
+import json
 import logging
 import random
 import time
@@ -27,6 +28,8 @@ PREFIX = "host#"
 MAX_OCTETS = 350_000
 """Of one machine's evidence, compressed; DynamoDB's limit is 400 KB for a whole item."""
 MAX_EXPANDED = 64_000_000
+MAX_TEXT = 1000
+"""Characters of what stands beside it for people."""
 ATTEMPTS = 5
 """How often the table is asked for what it did not give."""
 NEVER_AUDITED = (
@@ -46,16 +49,16 @@ class Hosts:
 
     def save(self, host: Host, at: datetime, expires: int) -> bool:
         """Keep an audit that ended at this time; False where a later one is kept already."""
-        evidence = zlib.compress(msgspec.json.encode(host))
+        evidence = _packed(host)
         if len(evidence) > MAX_OCTETS:
             fault = f"what it said is too large to be kept: {len(evidence)} octets, compressed"
             host = Host(host.name, host.collected_at, fault)
-            evidence = zlib.compress(msgspec.json.encode(host))
+            evidence = _packed(host)
         item = {
             **_key(host.name),
             "audited_at": stamp(at),
-            "fault": host.fault,
-            "system": host.system,
+            "fault": host.fault[:MAX_TEXT],
+            "system": host.system[:MAX_TEXT],
             "evidence": evidence,
             "ttl": expires,
         }
@@ -99,6 +102,14 @@ class Hosts:
 
 def _key(name: str) -> Mapping[str, str]:
     return {"site": PREFIX + name, "sk": HOST}
+
+
+def _packed(host: Host) -> bytes:
+    try:
+        return zlib.compress(msgspec.json.encode(host))
+    except UnicodeEncodeError:  # a lone surrogate, which has no UTF-8 form
+        text = json.dumps(msgspec.to_builtins(host), ensure_ascii=False)
+        return zlib.compress(text.encode("utf-8", "replace"))
 
 
 def _host(name: str, item: Item | None, now: datetime) -> Host:

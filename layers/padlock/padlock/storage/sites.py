@@ -1,4 +1,9 @@
-"""The Sites table: one item per declared site, its attributes the keys of a declaration."""
+"""The Sites table: one item per declared site, its attributes the keys of a declaration.
+
+Beside them stand items that declare nothing, each under the normal name of a site that is declared elsewhere: by an
+item whose name is spelled otherwise, or by the stack's parameter. They say where, and keep what is acknowledged of a
+site of the parameter. Whoever asks for declarations gets none of them.
+"""
 
 import random
 import time
@@ -17,6 +22,10 @@ if TYPE_CHECKING:
 
 MARK = "first_slot"
 """Attribute that is dispatch's own and no part of a declaration: the first slot in which the site was checked."""
+ELSEWHERE = "declared_as"
+"""Attribute that only an item which declares nothing has: its site's name as it is spelled where it is declared."""
+LONGEST_NAME = 2048
+"""Octets of a table's key."""
 SEGMENTS = 8
 """Parts of the table that are read at the same time."""
 KEYS = 100
@@ -42,10 +51,10 @@ class Sites:
 
     def all(self) -> Iterator[Item]:
         """Yield every declaration, page by page, in no order."""
-        yield from map(_declaration, self.rows())
+        yield from map(declaration, filter(declares, self.rows()))
 
     def rows(self) -> Iterator[Item]:
-        """Yield every declaration with its mark, if it has one, page by page, in no order."""
+        """Yield every item as it is, page by page, in no order."""
         after, more = None, True
         while more:
             page = self.page(0, 1, after)
@@ -53,38 +62,57 @@ class Sites:
             after, more = page.after, page.after is not None
 
     def page(self, segment: int, segments: int, after: str | None, limit: int | None = None) -> Page:
-        """Return the rows of one of the table's segments behind a name, with their marks, in no order."""
+        """Return the items of one of the table's segments behind a name as they are, in no order."""
         found = self._scan(segment, segments, after, {"Limit": limit} if limit else {})
         return Page([unmarshal(row) for row in found["Items"]], _next(found))
 
     def names(self, wanted: Callable[[str], bool]) -> list[str]:
-        """Return those names of the table, as of now, that are wanted; it is read in parallel segments."""
+        """Return those names of the table's declarations, as of now, that are wanted."""
+        return [row["name"] for row in self.some(lambda row: wanted(row["name"]))]
 
-        def part(segment: int) -> list[str]:
-            options = {
-                "ProjectionExpression": "#name",
-                "ExpressionAttributeNames": {"#name": "name"},
-                "ConsistentRead": True,
-            }
-            names: list[str] = []
+    def some(self, wanted: Callable[[Item], bool], *others: str) -> list[Item]:
+        """Return name and other attributes of those declarations, as of now, that are wanted by them.
+
+        The whole table is read, in parallel segments: a million items of 200 octets are 50,000 read units.
+        """
+        attributes = {f"#{number}": name for number, name in enumerate(("name", *others))}
+        options = {
+            "ProjectionExpression": ", ".join(attributes),
+            "FilterExpression": "attribute_not_exists(#elsewhere)",
+            "ExpressionAttributeNames": attributes | {"#elsewhere": ELSEWHERE},
+            "ConsistentRead": True,
+        }
+
+        def part(segment: int) -> list[Item]:
+            rows: list[Item] = []
             after, more = None, True
             while more:
                 found = self._scan(segment, SEGMENTS, after, options)
-                names += [row["name"]["S"] for row in found["Items"] if wanted(row["name"]["S"])]
+                rows += [row for row in map(unmarshal, found["Items"]) if wanted(row)]
                 after = _next(found)
                 more = after is not None
-            return names
+            return rows
 
         with ThreadPoolExecutor(SEGMENTS) as pool:
-            return [name for names in pool.map(part, range(SEGMENTS)) for name in names]
+            return [row for rows in pool.map(part, range(SEGMENTS)) for row in rows]
 
     def get(self, name: str) -> Item | None:
-        """Return one declaration."""
-        found = self._client.get_item(TableName=self._table, Key=marshal({"name": name}), ConsistentRead=True)
-        return _declaration(unmarshal(found["Item"])) if "Item" in found else None
+        """Return the declaration whose name is spelled like this."""
+        row = self._get(name)
+        return declaration(row) if row and declares(row) else None
+
+    def find(self, key: str) -> Item | None:
+        """Return the declaration of a site by its normal name, however the declaration spells it.
+
+        One read; a second one where it is declared elsewhere, which is known from the first tick that dispatched it.
+        """
+        row = self._get(key)
+        if row is None or declares(row):
+            return declaration(row) if row else None
+        return self.get(row[ELSEWHERE])
 
     def get_many(self, names: Sequence[str]) -> dict[str, Item]:
-        """Return those of these declarations that exist, by name, with their marks, as of now."""
+        """Return those of these items that exist, by name and as they are now."""
         return {
             row["name"]: row
             for some in batched(dict.fromkeys(names), KEYS, strict=False)
@@ -105,14 +133,40 @@ class Sites:
         except self._client.exceptions.ConditionalCheckFailedException:
             return  # removed meanwhile
 
+    def point(self, key: str, spelled: str) -> None:
+        """Write under a site's normal name how the item that declares it is spelled, unless that one declares it."""
+        try:
+            self._client.update_item(
+                TableName=self._table,
+                Key=marshal({"name": key}),
+                UpdateExpression="SET #elsewhere = :spelled",
+                ConditionExpression="attribute_not_exists(#name) OR attribute_exists(#elsewhere)",
+                ExpressionAttributeNames={"#name": "name", "#elsewhere": ELSEWHERE},
+                ExpressionAttributeValues=marshal({":spelled": spelled}),
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return  # declared under its normal name meanwhile
+
     def put(self, declaration: Mapping[str, Any]) -> None:
         """Write a declaration; it replaces what stands under its name."""
         self._client.put_item(TableName=self._table, Item=marshal(declaration))
 
     def delete(self, name: str) -> bool:
-        """Remove a declaration; returns whether there was one."""
-        gone = self._client.delete_item(TableName=self._table, Key=marshal({"name": name}), ReturnValues="ALL_OLD")
-        return "Attributes" in gone
+        """Remove the declaration of a name, or the one of the site that has it as its normal name.
+
+        Returns whether there was one. An item that declares nothing stays.
+        """
+        found = self.find(name)
+        if found is None:
+            return False
+        key = marshal({"name": found["name"]})
+        return "Attributes" in self._client.delete_item(TableName=self._table, Key=key, ReturnValues="ALL_OLD")
+
+    def _get(self, name: Any) -> Item | None:
+        if not _is_key(name):
+            return None
+        found = self._client.get_item(TableName=self._table, Key=marshal({"name": name}), ConsistentRead=True)
+        return unmarshal(found["Item"]) if "Item" in found else None
 
     def _scan(self, segment: int, segments: int, after: str | None, options: Mapping[str, Any]) -> Any:
         start: Any = {"ExclusiveStartKey": {"name": {"S": after}}} if after is not None else {}
@@ -139,5 +193,19 @@ def _next(found: Any) -> str | None:
     return found["LastEvaluatedKey"]["name"]["S"] if "LastEvaluatedKey" in found else None
 
 
-def _declaration(row: Item) -> Item:
-    return {name: value for name, value in row.items() if name != MARK}
+def declares(row: Item) -> bool:
+    """Return whether an item is a declaration."""
+    return ELSEWHERE not in row
+
+
+def declaration(row: Mapping[str, Any]) -> Item:
+    """Return an item without what is no part of a declaration."""
+    return {name: value for name, value in row.items() if name not in (MARK, ELSEWHERE)}
+
+
+def _is_key(name: Any) -> bool:
+    """Return whether an item can have this name: DynamoDB refuses the question for one that it cannot have."""
+    try:
+        return isinstance(name, str) and 0 < len(name.encode()) <= LONGEST_NAME
+    except UnicodeEncodeError:  # half of a character, which JSON can hold
+        return False

@@ -122,8 +122,9 @@ def parse(saved: str, version: Literal[4, 6]) -> Tables:
         elif line.startswith("-A "):
             count += 1
             whole = whole and count <= _RULES and len(line) <= _LINE
-            _, chain, *words = _WORD.findall(line[:_LINE])[:200] if whole else ("", "")
-            table.rules.setdefault(chain, []).append(tuple(words))
+            words = _WORD.findall(line[:_LINE])[1:200] if whole else []
+            if words:
+                table.rules.setdefault(words[0], []).append(tuple(words[1:]))
         if not whole:
             break
     return Tables(version, tables, whole)
