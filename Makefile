@@ -18,6 +18,10 @@ help: ## show this list
 	@local/make-venv .venv-sam requirements-sam.txt
 	@touch $@
 
+.venv-audit/.installed: requirements-audit.txt
+	@local/make-venv .venv-audit requirements-audit.txt
+	@touch $@
+
 .PHONY: install
 install: .venv/.installed ## install the Python packages into .venv
 
@@ -27,6 +31,8 @@ lock: install ## pin every dependency anew, with hashes
 	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --python-version 3.13 --universal -o layers/dependencies/requirements.txt layers/dependencies/requirements.in
 	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --python-version 3.13 --universal -c layers/dependencies/requirements.txt -o requirements-dev.txt requirements-dev.in
 	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --python-version 3.13 --universal -o requirements-sam.txt requirements-sam.in
+	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --python-version 3.13 --universal -o requirements-audit.txt requirements-audit.in
+	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --python-version 3.13 --universal -o requirements-fuzz.txt requirements-fuzz.in
 
 .PHONY: run
 run: install ## the main job on this machine, from the schedule to the mailbox: make run [SITES="example.com example.org"]
@@ -64,11 +70,24 @@ soak-fleet: install ## a day of 10,000 sites: alerts sent and the ideal ones; FL
 mutants: install ## faults built into the alert path on purpose, each of which the tests must notice
 	$(BIN)/python -m tests.soak mutants
 
+.PHONY: hostile
+hostile: install lab-tools ## as root, sites that mean harm beside healthy ones: what was seen, time, memory; HOSTILE="--help"
+	@$(BIN)/python -m tests.hostile $(HOSTILE)
+
+.venv/.fuzz: .venv/.installed requirements-fuzz.txt
+	@$(BIN)/python -m pip install --quiet --require-hashes --only-binary=:all: -r requirements-fuzz.txt
+	@touch $@
+
+.PHONY: fuzz
+fuzz: .venv/.fuzz ## feed each parser of remote octets for ten minutes; FUZZ="html css --seconds 60"
+	@$(BIN)/python -m tests.fuzz $(FUZZ)
+
 .PHONY: docs
-docs: install ## write docs/checks.md and docs/alerts.md anew
+docs: install ## write docs/checks.md and docs/alerts.md anew, and the tables of docs/security.md
 	$(BIN)/python -m local.catalogue
 	$(BIN)/python -m tests.message.golden
 	$(BIN)/python -m local.alert_pages
+	$(BIN)/python -m local.security_page
 
 .PHONY: host-document
 host-document: install ## write the collector into template.yaml, as the document that the host audit runs
@@ -91,6 +110,10 @@ SAM_ENVIRONMENT := PATH="$(CURDIR)/.venv-sam/bin:$$PATH" MAKEFLAGS=--no-print-di
 validate: install .venv-sam/.installed ## check template.yaml
 	$(SAM_ENVIRONMENT) $(SAM) validate --lint
 	$(BIN)/cfn-lint template.yaml
+
+.PHONY: audit
+audit: install .venv-audit/.installed ## cfn-lint, checkov and pip-audit; OSV=URL asks your own service of advisories
+	@$(BIN)/python -m local.audit $(if $(OSV),--osv '$(OSV)') || test $$? -eq 3
 
 .PHONY: build
 build: .venv-sam/.installed ## build functions and layers, for both architectures, into .aws-sam
