@@ -23,7 +23,7 @@ SHOP = pages({"/": reply(200, "<title>Shop</title>")})
 GOOD = recursive(("example.com", "@ NS ns.example.com.", "@ A 127.0.0.1", "ns A 127.0.0.1"))
 ADDRESSES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 CODE = "dns.resolvers_disagree"
-SECONDS = 1.0
+SECONDS = 1.5
 """That an answer is waited for here."""
 
 
