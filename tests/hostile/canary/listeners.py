@@ -80,16 +80,18 @@ class Canaries:
         return int(lo.split()[2])
 
     def _listen(self) -> None:
-        while True:
-            for key, _ in self._selector.select():
-                heard = key.fileobj
-                assert isinstance(heard, socket.socket)
-                if heard is self._woken:
-                    return
+        # What came before the end is heard to its last: the end may be seen first.
+        while canaries := self._heard():
+            for heard in canaries:
                 if heard.type == socket.SOCK_STREAM:
                     self._accept(heard)
                 else:
                     self._receive(heard)
+
+    def _heard(self) -> list[socket.socket]:
+        """Return the canaries that somebody touches; none where all is heard and the end has come."""
+        ready = [key.fileobj for key, _ in self._selector.select()]
+        return [heard for heard in ready if isinstance(heard, socket.socket) and heard is not self._woken]
 
     def _accept(self, listener: socket.socket) -> None:
         with contextlib.suppress(OSError):
