@@ -213,6 +213,36 @@ def test_outage_that_begins_is_suspected(aws: EmbeddedAws) -> None:
     assert watch.outage(later, EXPIRES) == "suspected"
 
 
+@pytest.mark.parametrize(
+    ("healthy_since", "minutes", "outage"),
+    [(0, 4, "seen"), (6, 4, "none"), (0, 11, "none")],
+    ids=["nothing-since", "healthy-since", "long-ago"],
+)
+def test_message_that_comes_again_comes_alone(
+    aws: EmbeddedAws, healthy_since: int, minutes: int, outage: str
+) -> None:
+    """Where too little is seen now, what was seen last says whether the checker is to blame."""
+    watch, _ = watching(aws)
+    for number in range(40):
+        watch.saw(NOW, f"place-{number}", failing=True)
+    for number in range(healthy_since):
+        watch.saw(NOW + timedelta(minutes=2), f"well-{number}", failing=False)
+    watch.flush(EXPIRES)
+    (alone, _), later = watching(aws), NOW + timedelta(minutes=minutes)
+    alone.saw(later, "again", failing=True)
+    assert alone.outage(later, EXPIRES) == outage
+
+
+def test_site_that_fails_alone_among_healthy_ones_is_no_outage(aws: EmbeddedAws) -> None:
+    """Sites that are looked at one by one, minutes apart, are judged by those before them."""
+    watch, _ = watching(aws)
+    for number in range(9):
+        watch.saw(NOW + timedelta(minutes=number / 2), f"place-{number}", failing=False)
+    later = NOW + timedelta(minutes=6)
+    watch.saw(later, "down", failing=True)
+    assert watch.outage(later, EXPIRES) == "none"
+
+
 def test_what_is_told_is_sent_once(aws: EmbeddedAws) -> None:
     """A batch that saw nothing new sends nothing more."""
     watch, client = watching(aws)

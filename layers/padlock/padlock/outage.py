@@ -28,6 +28,8 @@ WINDOW = 10
 """Seconds of one sample: an outage may begin at any time, and what was healthy before hides it."""
 SPAN = timedelta(seconds=60)
 """For which windows are looked at together: a time-out takes longer than an answer."""
+MEMORY = timedelta(minutes=10)
+"""For which what was seen is looked up where too little is seen now: a message that comes again comes alone."""
 AT_LEAST = 5
 """Places out of reach, below which no outage is seen."""
 CODE = "checker.outage"
@@ -85,12 +87,23 @@ def union(samples: Iterable[Sample]) -> Sample:
     return functools.reduce(operator.or_, samples, Sample())
 
 
-def worst_of(windows: Mapping[str, Sample]) -> Sample:
-    """Return what was seen around the time at which most was out of reach; what was seen last where nothing was."""
+def around(windows: Mapping[str, Sample]) -> list[Sample]:
+    """Return what was seen around the time of each of these windows, the earliest first."""
     ends = sorted(windows)
     first = {end: window_of(datetime.fromisoformat(end) - SPAN) for end in ends}
-    around = [union(windows[key] for key in ends if first[end] <= key <= end) for end in ends]
-    return next(filter(is_outage, around), around[-1] if around else Sample())
+    return [union(windows[key] for key in ends if first[end] <= key <= end) for end in ends]
+
+
+def worst_of(windows: Mapping[str, Sample]) -> Sample:
+    """Return what was seen around the time at which most was out of reach; what was seen last where nothing was."""
+    samples = around(windows)
+    return next(filter(is_outage, samples), samples[-1] if samples else Sample())
+
+
+def latest_of(windows: Mapping[str, Sample]) -> Sample:
+    """Return what was seen around the latest time of which it is clear whether there was an outage; else nothing."""
+    samples = around(windows)
+    return next((s for s in reversed(samples) if len(s.seen) >= AT_LEAST and not is_unclear(s)), Sample())
 
 
 def newly_out_of_reach(state: State, look: Report) -> bool | None:
@@ -205,7 +218,10 @@ class Watch:
     def outage(self, now: datetime, expires: int) -> Outage:
         """Return whether the checker is to blame for what fails now, by what all functions have seen."""
         samples = self._lately("reach", now, expires)
-        if is_outage(union(samples)):
+        whole = union(samples)
+        if is_unclear(whole):
+            whole = latest_of(self._slots.windows(window_of(now - MEMORY), window_of(now)))
+        if is_outage(whole):
             return "seen"
         return "suspected" if any(map(is_outage, samples)) else "none"
 
