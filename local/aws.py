@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import boto3
 import msgspec
 from botocore.config import Config
+from moto.dynamodb.models.table import StreamRecord
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.sns.models import sns_backends
 from samtranslator.translator.transform import transform
@@ -41,6 +42,10 @@ CREDENTIALS = {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
 }
+
+# moto copies a table for each item of a transaction that writes to it, with all that its stream ever held; what a
+# stream holds never changes.
+StreamRecord.__deepcopy__ = lambda record, _: record
 
 
 class Mail(msgspec.Struct, frozen=True):
