@@ -45,7 +45,7 @@ CREDENTIALS = {
 
 # moto copies a table for each item of a transaction that writes to it, with all that its stream ever held; what a
 # stream holds never changes.
-StreamRecord.__deepcopy__ = lambda record, _: record
+StreamRecord.__deepcopy__ = lambda record, _: record  # type: ignore[attr-defined] # it has none of its own
 
 
 class Mail(msgspec.Struct, frozen=True):

@@ -55,7 +55,7 @@ def _chosen(names: Sequence[str], *, quick: bool) -> tuple[Behaviour, ...] | str
 
 
 def _rows(chosen: Sequence[Behaviour], *, quick: bool) -> Iterator[Row]:
-    with running(chosen) as internet, harness(internet, AT_ONCE) as made:
+    with running(chosen) as internet, harness(internet, chosen, AT_ONCE) as made:
         yield made.baseline()
         for done, row in enumerate(made.rows(batches(chosen, QUICK_SIZE if quick else 1)), 1):
             print(f"\r{done} of {len(chosen)}\033[K", end="\r", file=sys.stderr, flush=True)  # noqa: T201 — a command

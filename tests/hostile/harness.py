@@ -4,12 +4,9 @@ Each batch has a process of its own, in the checker's namespace, and a stack of 
 reached there; so that memory, time and state are those of one call of the handler.
 """
 
-import asyncio
 import contextlib
 import json
-import logging
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -28,8 +25,9 @@ from local.aws import EmbeddedAws
 from tests.hostile.behaviour import Behaviour, Outcome
 from tests.hostile.child import ROOT, Look, Request, Result
 from tests.hostile.internet import HEALTHY, PUBLIC_RESOLVERS, Internet
+from tests.hostile.stage import Stages, stages
 from tests.lab import names, registry, services
-from tests.lab.network import CHECKER, SERVERS
+from tests.lab.network import CHECKER
 
 AT_ONCE = 2
 """Batches at the same time; the machine of the tests has as many cores."""
@@ -41,8 +39,6 @@ MOST_MEMORY = 64_000_000
 """Octets above idle, for a whole batch."""
 FUNCTION_SECONDS = 58.0
 """That the function says it has: too few for a second look at what failed, which would see the same."""
-CHILD_SECONDS = 110.0
-"""After which a checker's process is ended."""
 _CHANGING = ("checked_at", "timings")
 """Fields of a report that no two looks share."""
 
@@ -90,12 +86,13 @@ class Batch(msgspec.Struct, frozen=True):
 class Harness:
     """A hostile lab with what runs the check function in it."""
 
-    def __init__(self, internet: Internet, stacks: Sequence[EmbeddedAws]) -> None:
-        """Take one embedded AWS for each batch that may run at the same time."""
+    def __init__(self, internet: Internet, served: Stages, clouds: Sequence[EmbeddedAws]) -> None:
+        """Take one process and one embedded AWS for each batch that may run at the same time."""
         self._internet = internet
-        self._stacks: SimpleQueue[EmbeddedAws] = SimpleQueue()
-        for stack in stacks:
-            self._stacks.put(stack)
+        self._served = served
+        self._clouds: SimpleQueue[EmbeddedAws] = SimpleQueue()
+        for aws in clouds:
+            self._clouds.put(aws)
         self._alone = self._run(())
         """The healthy sites' batch without a hostile one."""
 
@@ -109,8 +106,8 @@ class Harness:
         return Row("", "eight healthy sites alone", expected, seen, result.seconds, peak, self._shared(self._alone))
 
     def rows(self, batches: Sequence[Sequence[Behaviour]]) -> Iterator[Row]:
-        """Run batches, as many at once as there are stacks, and yield the row of each behaviour."""
-        with ThreadPoolExecutor(self._stacks.qsize()) as pool:
+        """Run batches, as many at once as there are clouds, and yield the row of each behaviour."""
+        with ThreadPoolExecutor(self._clouds.qsize()) as pool:
             for judged in pool.map(self._judged, batches):
                 yield from judged
 
@@ -160,11 +157,11 @@ class Harness:
 
     def _run(self, behaviours: Sequence[Behaviour]) -> Batch:
         """Call the handler once, in a process of its own, with the hostile sites' servers up."""
-        aws = self._stacks.get()
+        aws = self._clouds.get()
         try:
             return self._with(aws, behaviours)
         finally:
-            self._stacks.put(aws)
+            self._clouds.put(aws)
 
     def _with(self, aws: EmbeddedAws, behaviours: Sequence[Behaviour]) -> Batch:
         network = self._internet.network
@@ -188,49 +185,22 @@ class Harness:
             "PUBLIC_RESOLVERS": ",".join(PUBLIC_RESOLVERS),
             "SITES": ",".join(each["name"] for each in declared),
         }
-        printed = network.call(SERVERS, lambda: asyncio.run(self._serve(behaviours, directory, environment)))
+        printed = self._served.play(behaviours, directory, environment)
         result = msgspec.json.decode((directory / "result.json").read_bytes(), type=Result)
         stored = network.call(CHECKER, lambda: _stored(aws, [each["name"] for each in declared]))
         return Batch(result, stored, printed)
 
-    async def _serve(self, behaviours: Sequence[Behaviour], directory: Path, environment: Mapping[str, str]) -> str:
-        """Run the hostile servers until the checker's process has ended; return what that printed."""
-        words = self._internet.within(CHECKER, sys.executable, "-m", "tests.hostile.child", str(directory))
-        async with contextlib.AsyncExitStack() as stack:
-            for behaviour in behaviours:
-                await stack.enter_async_context(behaviour.serve(self._internet.places[behaviour.name]))
-            log = directory / "printed"
-            with log.open("wb") as file:
-                child = await asyncio.create_subprocess_exec(
-                    *words, cwd=ROOT, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=file, stderr=file
-                )
-            try:
-                async with asyncio.timeout(CHILD_SECONDS):
-                    status = await child.wait()
-            except TimeoutError:
-                child.kill()
-                await child.wait()
-                raise RuntimeError(f"the checker's process did not end within {CHILD_SECONDS:g} s") from None
-        printed = log.read_text(errors="replace")
-        if status:
-            raise RuntimeError(f"the checker's process ended with {status}: {printed[-2000:]}")
-        return printed
-
 
 @contextlib.contextmanager
-def harness(internet: Internet, at_once: int = AT_ONCE) -> Iterator[Harness]:
-    """Start what runs the check function in a lab."""
-    # Servers that flood write on when nobody listens any more, of which asyncio would tell at every octet.
-    asyncio_log = logging.getLogger("asyncio")
-    before = asyncio_log.level
-    asyncio_log.setLevel(logging.CRITICAL)
+def harness(internet: Internet, behaviours: Sequence[Behaviour], at_once: int = AT_ONCE) -> Iterator[Harness]:
+    """Start what runs the check function in a lab, and what serves these behaviours there."""
     with contextlib.ExitStack() as stack:
-        stack.callback(asyncio_log.setLevel, before)
-        stacks = [internet.network.call(CHECKER, EmbeddedAws) for _ in range(at_once)]
-        for aws in stacks:
+        served = stack.enter_context(stages(internet, behaviours, at_once))
+        made = [internet.network.call(CHECKER, EmbeddedAws) for _ in range(at_once)]
+        for aws in made:
             internet.network.call(CHECKER, aws.__enter__)
             stack.callback(aws.__exit__, None, None, None)
-        yield Harness(internet, stacks)
+        yield Harness(internet, served, made)
 
 
 def batches(behaviours: Sequence[Behaviour], size: int) -> list[tuple[Behaviour, ...]]:

@@ -20,7 +20,7 @@ def rows() -> Iterator[Mapping[str, Row]]:
     lack = missing()
     if lack:
         pytest.skip(f"{len(QUICK)} hostile sites: {lack}")
-    with running(QUICK) as internet, harness(internet) as made:
+    with running(QUICK) as internet, harness(internet, QUICK) as made:
         tried = [made.baseline(), *made.rows(batches(QUICK, QUICK_SIZE))]
         yield {row.name: row for row in tried}
 
