@@ -6,7 +6,6 @@ Chromium 156, and the size is beyond one packet as there; its other extensions, 
 Firefox and Safari offer little more. One flight each way shows it: no key is ever computed.
 """
 
-import asyncio
 import os
 from collections.abc import Mapping
 
@@ -16,6 +15,7 @@ from padlock.network import limits
 from padlock.network.connection import Connection
 from padlock.network.failure import NetworkFailure
 from padlock.network.hello import extension, is_endless, messages, sized, whole_records
+from padlock.network.patience import Patience
 from padlock.network.tls import ALERTS, TLS_RECORDS
 
 SUITES: Mapping[int, str] = {
@@ -71,7 +71,7 @@ async def ask(connection: Connection, server_name: str) -> Answer:
     """Offer what browsers offer; NetworkFailure where silence or the network leaves it open."""
     received = bytearray()
     try:
-        async with asyncio.timeout(limits.TLS_SECONDS):
+        async with Patience(limits.TLS_SECONDS):
             await connection.write(client_hello(server_name), "tls")
             for _ in range(limits.HANDSHAKE_READS):
                 data = await connection.read("tls")

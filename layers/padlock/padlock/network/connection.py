@@ -17,6 +17,7 @@ import msgspec
 from padlock.network import limits
 from padlock.network.addresses import is_runtime_api, refusal
 from padlock.network.failure import NetworkFailure
+from padlock.network.patience import Patience
 from padlock.network.tls import Offer, asks_for_certificate, context, failure_of
 
 _CHUNK = 65_536
@@ -66,7 +67,7 @@ class Connection:
         self._tls = made.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name or None)
         began = time.perf_counter()
         try:
-            async with asyncio.timeout(limits.TLS_SECONDS):
+            async with Patience(limits.TLS_SECONDS):
                 await self._shake_hands(self._tls)
         except TimeoutError:
             raise NetworkFailure("timeout", "tls") from None
@@ -172,7 +173,7 @@ async def connect(address: str, port: int, allowed: Sequence[str] = ()) -> Conne
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        async with asyncio.timeout(limits.CONNECT_SECONDS):
+        async with Patience(limits.CONNECT_SECONDS):
             await asyncio.get_running_loop().sock_connect(sock, (address, port))
         _assert_peer(sock, address, port)
     except TimeoutError:

@@ -19,6 +19,7 @@ import msgspec
 
 from padlock.network.dns_message import BADVERS, FORMERR, NOTIMP, Question, Reply, Status, encode, failed, read
 from padlock.network.limits import CNAMES, DNS_ATTEMPTS, DNS_IGNORED, DNS_OUTSTANDING, DNS_SECONDS, DNS_TOTAL_SECONDS
+from padlock.network.patience import Patience
 from padlock.network.vantage import Endpoint
 
 RESOLV_CONF = Path("/etc/resolv.conf")
@@ -36,7 +37,7 @@ async def ask(endpoint: Endpoint, question: Question, attempts: int = DNS_ATTEMP
     started = time.monotonic()
     reply = failed(question, "timeout")
     try:
-        async with asyncio.timeout(DNS_TOTAL_SECONDS):
+        async with Patience(DNS_TOTAL_SECONDS):
             for attempt in range(attempts):
                 reply = await _attempt(endpoint, question, edns=attempt == 0)
                 if reply.status != "timeout":
@@ -70,7 +71,7 @@ async def _over_udp(endpoint: Endpoint, question: Question, *, edns: bool) -> Re
     loop = asyncio.get_running_loop()
     with connected:
         try:
-            async with asyncio.timeout(DNS_SECONDS):
+            async with Patience(DNS_SECONDS):
                 await loop.sock_sendall(connected, wire)
                 while ignored < DNS_IGNORED:
                     # sock_recv does not suspend while datagrams are waiting: a flood would keep the loop to itself.
@@ -113,7 +114,7 @@ async def _over_tcp(endpoint: Endpoint, question: Question, *, edns: bool) -> Re
     wire = encode(question, identifier, edns=edns)
     writer: asyncio.StreamWriter | None = None
     try:
-        async with asyncio.timeout(DNS_SECONDS):
+        async with Patience(DNS_SECONDS):
             reader, writer = await asyncio.open_connection(*endpoint)
             writer.write(len(wire).to_bytes(2) + wire)
             size = int.from_bytes(await reader.readexactly(2))
@@ -214,7 +215,7 @@ class Resolver:
         started = time.monotonic()
         reply = failed(question, "not_asked", "no resolver is configured")
         try:
-            async with self._outstanding, asyncio.timeout(DNS_TOTAL_SECONDS):
+            async with self._outstanding, Patience(DNS_TOTAL_SECONDS):
                 for _ in range(1 if self._silent.issuperset(self.endpoints) else DNS_ATTEMPTS):
                     # A dead resolver costs its timeout once: those that were silent come last.
                     for endpoint in sorted(self.endpoints, key=self._silent.__contains__):

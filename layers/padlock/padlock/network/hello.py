@@ -5,7 +5,6 @@ come without them, so that its handshake failing proves nothing. One flight each
 speaks one: no key is ever computed.
 """
 
-import asyncio
 import os
 from collections.abc import Mapping
 
@@ -14,6 +13,7 @@ import msgspec
 from padlock.network import limits
 from padlock.network.connection import Connection
 from padlock.network.failure import NetworkFailure
+from padlock.network.patience import Patience
 from padlock.network.tls import ALERTS, TLS_RECORDS
 
 VERSIONS: Mapping[str, bytes] = {"SSLv3": b"\x03\x00", "TLSv1": b"\x03\x01", "TLSv1.1": b"\x03\x02"}
@@ -82,7 +82,7 @@ async def offer(connection: Connection, server_name: str, version: str) -> Answe
     """Offer one version and nothing else; NetworkFailure where silence or the network leaves it open."""
     received = bytearray()
     try:
-        async with asyncio.timeout(limits.TLS_SECONDS):
+        async with Patience(limits.TLS_SECONDS):
             await connection.write(client_hello(version, server_name), "tls")
             for _ in range(limits.HANDSHAKE_READS):
                 data = await connection.read("tls")

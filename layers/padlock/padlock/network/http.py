@@ -15,6 +15,7 @@ import msgspec
 from padlock.network import limits
 from padlock.network.connection import Connection
 from padlock.network.failure import NetworkFailure, banner
+from padlock.network.patience import Patience
 
 USER_AGENT = "Padlock/0.1.0"
 _ACCEPT = "text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8"
@@ -112,7 +113,7 @@ async def get(
     """
     wire = _Wire(connection)
     try:
-        async with asyncio.timeout(limits.HEADERS_SECONDS):
+        async with Patience(limits.HEADERS_SECONDS):
             await wire.send(host, target, headers)
             head = await _final_head(wire)
     except TimeoutError:
@@ -166,7 +167,7 @@ async def _body(
     body = bytearray()
     waits = turns
     try:
-        async with contextlib.AsyncExitStack() as turn, asyncio.timeout(limits.BODY_SECONDS) as time_left:
+        async with contextlib.AsyncExitStack() as turn, Patience(limits.BODY_SECONDS) as time_left:
             for _ in range(limits.BODY_EVENTS):
                 event = await wire.event("body")
                 if not isinstance(event, h11.Data):
@@ -175,7 +176,8 @@ async def _body(
                 if len(body) > most:
                     break
                 if waits and len(body) > limits.BODY_ALONE:
-                    await _wait(waits, turn, time_left)
+                    with time_left.paused():  # the wait for a turn is no time of the peer's
+                        await turn.enter_async_context(waits)
                     waits = None
     except TimeoutError:
         return bytes(body), False, NetworkFailure("timeout", "body")
@@ -185,15 +187,6 @@ async def _body(
         ended = wire.parser.trailing_data[1]
         return bytes(body), False, NetworkFailure("incomplete_body" if ended else "protocol_error", str(error))
     return bytes(memoryview(body)[:most]), True, None
-
-
-async def _wait(turns: asyncio.Semaphore, turn: contextlib.AsyncExitStack, time_left: asyncio.Timeout) -> None:
-    """Wait for a turn; that is no time of the peer's."""
-    ends, began = time_left.when(), asyncio.get_running_loop().time()
-    time_left.reschedule(None)
-    await turn.enter_async_context(turns)
-    if ends is not None:
-        time_left.reschedule(ends + asyncio.get_running_loop().time() - began)
 
 
 def _is_reusable(parser: h11.Connection) -> bool:

@@ -5,7 +5,6 @@ so that Python's ssl can ask for it; in TLS 1.3 only the algorithms do, which Py
 that comes with `cryptography` can.
 """
 
-import asyncio
 import functools
 import time
 from typing import Literal
@@ -16,6 +15,7 @@ from OpenSSL._util import lib
 from padlock.network import limits
 from padlock.network.connection import Connection, Session
 from padlock.network.failure import NetworkFailure
+from padlock.network.patience import Patience
 
 type Kind = Literal["rsa", "ecdsa"]
 
@@ -36,7 +36,7 @@ async def shake_hands(connection: Connection, server_name: str, kind: Kind) -> S
     client.set_tlsext_host_name(server_name.encode("ascii"))
     began = time.perf_counter()
     try:
-        async with asyncio.timeout(limits.TLS_SECONDS):
+        async with Patience(limits.TLS_SECONDS):
             while not _is_done(client):
                 await _send(connection, client)
                 data = await connection.read("tls")

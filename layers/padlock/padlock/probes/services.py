@@ -16,6 +16,7 @@ from padlock.network.addresses import refusal
 from padlock.network.connection import connect
 from padlock.network.failure import NetworkFailure, printable
 from padlock.network.http import Headers, Response, get
+from padlock.network.patience import Patience
 from padlock.network.tls import verifying
 from padlock.probes.run import CUT_OFF, Run, failure_of
 from padlock.probes.urls import DEFAULT_PORTS, Refused, Url
@@ -52,7 +53,7 @@ async def fetch(run: Run, url: str, *, limit: int, accept: str = "*/*", service:
     vetted, and each redirect anew.
     """
     try:
-        async with asyncio.timeout(limits.SERVICE_SECONDS):
+        async with Patience(limits.SERVICE_SECONDS):
             return await _followed(run, url, limit, accept, service)
     except TimeoutError:
         return Fetched(failure=Failure("timeout", f"no whole answer in {limits.SERVICE_SECONDS:g} seconds"))

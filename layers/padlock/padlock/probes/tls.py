@@ -18,6 +18,7 @@ from padlock.network import limits
 from padlock.network.connection import Connection, Session
 from padlock.network.failure import NetworkFailure, banner
 from padlock.network.leaves import Kind, shake_hands
+from padlock.network.patience import Patience
 from padlock.network.tls import TLS_RECORDS, Offer
 from padlock.probes.ari import ask_renewal_information
 from padlock.probes.browsers import ask_as_browser, in_doubt
@@ -175,7 +176,7 @@ async def _explained(run: Run, host: str, address: str, failure: NetworkFailure)
 async def _greeting(run: Run, host: str, address: str) -> bytes:
     port = run.port("https")
     try:
-        async with asyncio.timeout(limits.BANNER_SECONDS), run.connection(host, address, port) as connection:
+        async with Patience(limits.BANNER_SECONDS), run.connection(host, address, port) as connection:
             await connection.write(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode(), "banner")
             return (await connection.read("banner"))[: limits.BANNER_BYTES]
     except (NetworkFailure, TimeoutError):
