@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from padlock.evidence import Evidence, Ran, decode, encode
 from padlock.findings import Report
+from padlock.record import of
 
 from tests.evidence_builder import NOW, caa, change, healthy, report, with_caa, with_leaf
 from tests.host_builder import certbot, host, nginx, with_audit
@@ -98,3 +99,14 @@ def test_host_evidence_is_stored() -> None:
     """Evidence with a machine is judged the same after it went through JSON."""
     seen = with_audit(healthy())
     assert report(decode(encode(seen))) == report(seen)
+
+
+def test_a_step_of_another_version() -> None:
+    """A report that knows of more steps than this version still has a record, with every step's number."""
+    judged = report(healthy())
+    later = msgspec.structs.replace(judged.checklist[-1], step=19)
+    made = of(msgspec.structs.replace(judged, checklist=(*judged.checklist, later)))
+    assert [line.title for line in made.steps][17:] == [
+        "18. The final results are recorded",
+        "19. a step of another version",
+    ]

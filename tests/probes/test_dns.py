@@ -289,6 +289,17 @@ async def test_servers_that_agree_are_not_asked_for_it() -> None:
         assert "SOA" not in {rdtype for server in seen.servers.values() for _, rdtype, _ in server.asked}
 
 
+async def test_slow_servers_are_not_asked_again_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second look that takes longer than the first one may is given up; the first one stands."""
+    monkeypatch.setattr(nameservers, "SECOND_LOOK_SECONDS", 60)
+    monkeypatch.setattr(nameservers, "DNS_ZONE_SECONDS", 1)
+    data = recursive((NAME, *DATA))
+    async with world(data, {NS1: copy("7", "192.0.2.1"), NS2: copy("8", "192.0.2.2")}) as seen:
+        found = await seen.zone()
+    assert told(found) == {NS1: ("ok", ("192.0.2.1",)), NS2: ("ok", ("192.0.2.2",))}
+    assert (found.second_look, found.serials) == ((), {})
+
+
 async def test_disagreement_that_heals_is_seen_to_heal() -> None:
     """A change that was only on its way has gone by the second look."""
     counter = itertools.count()

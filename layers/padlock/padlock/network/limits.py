@@ -17,7 +17,7 @@ DNS_ATTEMPTS = 2
 DNS_TOTAL_SECONDS = 6.0
 """For one question, TCP and retries included."""
 DNS_ZONE_SECONDS = 10.0
-"""For finding one zone's servers and their first answers."""
+"""For finding one zone's servers and their first answers, and as long again for a second look at them."""
 OTHER_FAMILY_SECONDS = 2.5
 """Waited for A or AAAA once the other one has addresses: some servers never answer for AAAA. A lost datagram is asked
 for again after 2 s."""

@@ -140,7 +140,7 @@ class Prober:
             return Zone(cut.apex, names, tuple(sorted(cut.nameservers)), (), failure=late)
         odd = [host for host in names if host in disagreeing(answers)]
         (second, serials), other = await asyncio.gather(
-            self._second_look(cut.apex, servers, odd), self._other_data(answers)
+            self._in_time(cut.apex, servers, odd), self._other_data(answers)
         )
         return Zone(
             cut.apex,
@@ -184,6 +184,16 @@ class Prober:
     async def _ask(self, address: str, host: str, rdtypes: Iterable[str]) -> list[Reply]:
         questions = [Question(host, rdtype, recurse=False) for rdtype in rdtypes]
         return await asyncio.gather(*(self.direct.ask((address, self.port), question) for question in questions))
+
+    async def _in_time(
+        self, apex: str, servers: Sequence[Server], odd: Sequence[str]
+    ) -> tuple[tuple[NameserverAnswer, ...], dict[str, int]]:
+        """Return what a second look shows; nothing where it takes too long: half of it would hide a pool."""
+        try:
+            async with asyncio.timeout(DNS_ZONE_SECONDS):
+                return await self._second_look(apex, servers, odd)
+        except TimeoutError:
+            return (), {}
 
     async def _second_look(
         self, apex: str, servers: Sequence[Server], odd: Sequence[str]
