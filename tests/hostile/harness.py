@@ -7,6 +7,7 @@ reached there; so that memory, time and state are those of one call of the handl
 import contextlib
 import json
 import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -166,8 +167,7 @@ class Harness:
     def _with(self, aws: EmbeddedAws, behaviours: Sequence[Behaviour]) -> Batch:
         network = self._internet.network
         network.call(CHECKER, aws.deploy)
-        directory = self._internet.directory / "batches" / (behaviours[0].name if behaviours else "alone")
-        directory.mkdir(parents=True)
+        directory = Path(tempfile.mkdtemp(prefix="batch-", dir=self._internet.directory))
         declared = [_declared(scenario.name, scenario.declare) for scenario in HEALTHY]
         declared += [_declared(self._internet.places[b.name].host, b.declared) for b in behaviours]
         request = Request(

@@ -5,13 +5,7 @@ It is the lab of tests/lab with fewer sites, so that it starts in a second, and 
 
 import contextlib
 import datetime as dt
-import os
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -20,10 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.hostile.behaviour import Behaviour, Place
 from tests.issuers import Issuer
-from tests.lab import names, registry, services
+from tests.lab import names, registry, servers, services, web
 from tests.lab.network import CHECKER, SERVERS, Network, network
-from tests.lab.pki import Leaf, Pki
-from tests.lab.rendering import render
+from tests.lab.pki import Pki
 from tests.lab.scenarios import HEALTHY as HEALTHY_SCENARIOS
 from tests.lab.scenarios import Scenario
 from tests.lab.scenarios._scenario import NAMESERVERS, WEB, WEB_6
@@ -51,8 +44,6 @@ INTERNAL = {
     "elsewhere": WEB,
 }
 """Labels of the zone → addresses that a redirect may lead to; `elsewhere` is no refused one."""
-START_SECONDS = 20.0
-_ROOT = Path(__file__).parents[2]
 _SERVERS = ("ns1", "ns2")
 _YEAR = dt.timedelta(days=365)
 
@@ -87,11 +78,13 @@ def running(behaviours: Sequence[Behaviour]) -> Iterator[Internet]:
         own = {address for place in places.values() for address in (place.address, place.address6)}
         fixed = {names.ROOT_SERVER, *RESOLVERS, WEB, WEB_6, *(NAMESERVERS[name] for name in _SERVERS)}
         internet = Internet(stack.enter_context(network(fixed | own)), directory, pki, places)
-        commands = {**_names(internet, behaviours), **_web(internet, Pki(now))}
+        registered = (*HEALTHY, Scenario("", ZONE))
+        sites = web.served(directory / "web", Pki(now), HEALTHY, registered)
+        commands = {**_names(internet, behaviours), **sites}
         root = pki.certificate.public_bytes(Encoding.PEM)
         internet.ca_file.write_bytes(root + (directory / "web/certificates/root.pem").read_bytes())
-        servers = {name: stack.enter_context(_server(internet, name, words)) for name, words in commands.items()}
-        _await(internet, servers)
+        up = servers.serving(internet.within(SERVERS), directory, commands, lambda: _all_up(internet))
+        stack.enter_context(up)
         yield internet
 
 
@@ -146,79 +139,8 @@ def _hostile(internet: Internet, behaviours: Sequence[Behaviour]) -> str:
     return "\n".join(lines)
 
 
-def _web(internet: Internet, pki: Pki) -> Mapping[str, list[str]]:
-    """Write the healthy sites' certificates and configuration, as the lab does; return each server's command."""
-    directory = internet.directory / "web"
-    certificates = directory / "certificates"
-    certificates.mkdir(parents=True)
-    pki.write_authorities(certificates)
-    pki.write(certificates, "default", Leaf(issuer="self", sent=("leaf",)), ["default"])
-    for scenario in HEALTHY:
-        for key, leaf in scenario.leaves.items():
-            pki.write(certificates, scenario.file(key), leaf, scenario.hosts)
-    pki.write_revocations(certificates)
-    pki.write(certificates, "services", Leaf(names=services.NAMES), services.NAMES)
-    services.write(directory / "services", pki)
-    pki.write(certificates, registry.HOST, Leaf(), [registry.HOST])
-    registry.write(directory / "rdap", (*HEALTHY, Scenario("", ZONE)), pki.now)
-    (directory / "proxy_params").write_text(render("proxy_params"))
-    shared = (WEB, f"[{WEB_6}]")
-    written = render("nginx.conf.j2", directory=directory, scenarios=HEALTHY, shared=shared)
-    (directory / "nginx.conf").write_text(written)
-    gunicorn = [sys.executable, "-m", "gunicorn", "tests.lab.app:application", "--threads", "8"]
-    return {
-        "nginx": ["nginx", "-p", str(directory), "-c", "nginx.conf", "-g", "daemon off;"],
-        "gunicorn": [*gunicorn, "--bind", f"unix:{directory / 'gunicorn.sock'}", "--log-level", "error"],
-    }
-
-
-@contextlib.contextmanager
-def _server(internet: Internet, name: str, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server on its side; it also ends with this process, however that ends."""
-    with (internet.directory / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(
-            internet.within(SERVERS, "setpriv", "--pdeathsig", "TERM", *command),
-            cwd=_ROOT,
-            env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait(5)
-
-
-def _await(internet: Internet, servers: Mapping[str, subprocess.Popen[bytes]]) -> None:
-    """Return once every server answers; RuntimeError with the logs if one does not."""
+def _all_up(internet: Internet) -> bool:
     endpoints = [(address, 53) for address in (names.ROOT_SERVER, *RESOLVERS, *(NAMESERVERS[n] for n in _SERVERS))]
     endpoints += [(WEB, 443), (WEB_6, 443)]
-    deadline = time.monotonic() + START_SECONDS
-    while not _all_up(internet, endpoints):
-        ended = [name for name, process in servers.items() if process.poll() is not None]
-        if ended or time.monotonic() > deadline:
-            logs = [
-                f"{log.name}: {log.read_text(errors='replace')[-2000:]}" for log in internet.directory.glob("*.log")
-            ]
-            raise RuntimeError("\n".join([f"the hostile lab did not start; ended: {ended}", *logs]))
-        time.sleep(0.1)
-
-
-def _all_up(internet: Internet, endpoints: list[tuple[str, int]]) -> bool:
     socket_made = (internet.directory / "web/gunicorn.sock").exists()
-    return socket_made and internet.network.call(CHECKER, lambda: all(map(_answers, endpoints)))
-
-
-def _answers(endpoint: tuple[str, int]) -> bool:
-    try:
-        socket.create_connection(endpoint, timeout=1).close()
-    except OSError:
-        return False
-    return True
+    return socket_made and internet.network.call(CHECKER, lambda: all(map(servers.answers, endpoints)))

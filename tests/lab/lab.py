@@ -4,23 +4,18 @@ import contextlib
 import datetime as dt
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 
-from tests.lab import names, web
+from tests.lab import names, servers, web
 from tests.lab.network import CHECKER, SERVERS, Network, can_make_namespaces, network
 from tests.lab.pki import Pki
 
 TOOLS = ("ip", "nsenter", "unshare", "setpriv", "mount", "nginx", "knotd", "unbound", "dig", "curl", "openssl")
-START_SECONDS = 20.0
-_ROOT = Path(__file__).parents[2]
 
 
 class Lab(msgspec.Struct, frozen=True):
@@ -92,69 +87,13 @@ def running() -> Iterator[Lab]:
         lab = Lab(stack.enter_context(network(addresses)), directory, now)
         (directory / "resolv.conf").write_text(f"nameserver {names.RESOLVER}\noptions timeout:2 attempts:1\n")
         commands = {**names.write(directory / "dns"), **web.write(directory / "web", Pki(now))}
-        servers = {name: stack.enter_context(_server(lab, name, words)) for name, words in commands.items()}
-        _await(lab, servers)
+        within, settings = lab.network.within(SERVERS), str(servers.ROOT / "tests/lab/templates/openssl.cnf")
+        up = servers.serving(within, directory, commands, lambda: _all_up(lab), OPENSSL_CONF=settings)
+        stack.enter_context(up)
         yield lab
 
 
-@contextlib.contextmanager
-def _server(lab: Lab, name: str, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server on its side; it also ends with this process, however that ends."""
-    log = (lab.directory / f"{name}.log").open("wb")
-    process = subprocess.Popen(
-        [*lab.network.within(SERVERS), "setpriv", "--pdeathsig", "TERM", *command],
-        cwd=_ROOT,
-        env={
-            **os.environ,
-            "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin",
-            "OPENSSL_CONF": str(_ROOT / "tests/lab/templates/openssl.cnf"),
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        # Ctrl-C in a terminal reaches the foreground group; the servers end when the lab ends them.
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        _end(process)
-        log.close()
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(5)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait(5)
-
-
-def _await(lab: Lab, servers: Mapping[str, subprocess.Popen[bytes]]) -> None:
-    """Return once every server answers; RuntimeError with the logs if one does not."""
+def _all_up(lab: Lab) -> bool:
     endpoints = [(address, 53) for address in names.ADDRESSES]
     endpoints += [(address.strip("[]"), 443) for address in web.SHARED]
-    deadline = time.monotonic() + START_SECONDS
-    while not _all_up(lab, endpoints):
-        ended = [name for name, process in servers.items() if process.poll() is not None]
-        if ended or time.monotonic() > deadline:
-            raise RuntimeError(f"the lab did not start; ended: {ended}\n{_logs(lab, servers)}")
-        time.sleep(0.1)
-
-
-def _all_up(lab: Lab, endpoints: list[tuple[str, int]]) -> bool:
-    return (lab.directory / "web/gunicorn.sock").exists() and lab.call(lambda: all(map(_answers, endpoints)))
-
-
-def _answers(endpoint: tuple[str, int]) -> bool:
-    try:
-        socket.create_connection(endpoint, timeout=1).close()
-    except OSError:
-        return False
-    return True
-
-
-def _logs(lab: Lab, names: Iterable[str]) -> str:
-    texts = ((name, (lab.directory / f"{name}.log").read_text(errors="replace")) for name in names)
-    return "\n".join(f"{name}: {text[-2000:]}" for name, text in texts if text)
+    return (lab.directory / "web/gunicorn.sock").exists() and lab.call(lambda: all(map(servers.answers, endpoints)))

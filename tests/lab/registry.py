@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests import captured
@@ -13,7 +14,7 @@ EXPIRY = "2023-08-13T04:00:00Z"
 """In the captured answer."""
 
 
-def write(directory: Path, scenarios: tuple[Scenario, ...], now: dt.datetime) -> None:
+def write(directory: Path, scenarios: Sequence[Scenario], now: dt.datetime) -> None:
     """Write the registration of every domain below `domain/`."""
     (directory / "domain").mkdir(parents=True)
     for scenario in scenarios:
