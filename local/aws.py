@@ -19,12 +19,13 @@ from urllib.parse import urlsplit
 import boto3
 import msgspec
 from botocore.config import Config
-from moto.dynamodb.models.table import StreamRecord
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.sns.models import sns_backends
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 from werkzeug.serving import make_server
+
+from local import moto_tables
 
 TEMPLATE = Path(__file__).parents[1] / "template.yaml"
 REGION = "eu-central-1"
@@ -42,10 +43,6 @@ CREDENTIALS = {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
 }
-
-# moto copies a table for each item of a transaction that writes to it, with all that its stream ever held; what a
-# stream holds never changes.
-StreamRecord.__deepcopy__ = lambda record, _: record  # type: ignore[attr-defined] # it has none of its own
 
 
 class Mail(msgspec.Struct, frozen=True):
@@ -66,9 +63,9 @@ class EmbeddedAws:
         """Take the address to serve on (port 0: a free one) and the template's parameters that differ."""
         for noisy in ("werkzeug", "samtranslator"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
+        moto_tables.copy_once()
         app = DomainDispatcherApplication(create_backend_app)
-        handler = MotoRequestHandler
-        self._server = make_server(host, port, _OneAtATime(app), threaded=True, request_handler=handler)
+        self._server = make_server(host, port, _OneAtATime(app), threaded=True, request_handler=_Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._parameters = parameters
         self.template: dict[str, Any] = {}
@@ -198,6 +195,12 @@ def translated(parameters: dict[str, str]) -> dict[str, Any]:
     with patch.dict(os.environ, AWS_DEFAULT_REGION=REGION):
         result: dict[str, Any] = transform(template, {}, _NoManagedPolicies())
     return result
+
+
+class _Handler(MotoRequestHandler):
+    """Keeps connections open: each request would need a new one, and a thread."""
+
+    protocol_version = "HTTP/1.1"
 
 
 class _OneAtATime:
