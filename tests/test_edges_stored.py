@@ -94,7 +94,7 @@ def test_every_item_fits(aws: EmbeddedAws, results: Results, name: str) -> None:
         counts.append((state["open"], state["seq"]))
     assert counts == [({"error": MANY}, 1), ({"error": MANY}, 1), ({"error": MANY}, 2), ({}, 3)]
     sizes = [octets({"M": item}) for item in items(aws)]
-    assert len(sizes) == 2 + len(runs) + 3
+    assert len(sizes) == 3 + len(runs) + 3, "the state, its report, the counter of tickets, the runs, the alerts"
     assert max(sizes) < LIMIT
     first = next(item for item in items(aws) if item["sk"]["S"] == "ALERT#0000000001")
     labels = first["change"]["M"]["opened"]["L"]

@@ -243,8 +243,9 @@ def test_queries_of_the_outputs(aws: EmbeddedAws, results: Results) -> None:
     stored(results, report(EXPIRED, CLOSED, at=LATER), slot="2026-11-20T12:05:00Z")
     stored(results, report(CLOSED, site="b.example", at=LATER, expires=NOW + timedelta(days=1)))
     stored(results, report(site="well.example", expires=NOW + timedelta(days=3)))
-    (state,) = shown_query(aws, "QueryState")
-    assert (state["site"], state["status"]) == (SITE, "error")
+    state, told = shown_query(aws, "QueryState")
+    assert (state["sk"], state["site"], state["status"]) == ("STATE", SITE, "error")
+    assert (told["sk"], len(told["report"]["findings"])) == ("STATE#REPORT", 2)
     history = shown_query(aws, "QueryHistory")
     assert [row["sk"] for row in history] == ["RUN#2026-11-20T12:05:00Z", "RUN#2026-11-20T12:00:00Z"]
     failing = shown_query(aws, "QueryFailing")
@@ -256,6 +257,44 @@ def test_queries_of_the_outputs(aws: EmbeddedAws, results: Results) -> None:
     certificates = shown_query(aws, "QueryCertificates")
     assert [row["certificate_host"] for row in certificates] == ["b.example", SITE, "well.example"]
     assert certificates[0]["certificate_issuer"] == "CN=R11"
+
+
+def told_at(aws: EmbeddedAws) -> str:
+    """Return when the report was made that stands beside the state."""
+    return str(shown_query(aws, "QueryState")[1]["report"]["checked_at"])
+
+
+@pytest.mark.parametrize(
+    ("later", "written"),
+    [
+        (report(EXPIRED, at=NOW + timedelta(minutes=5)), False),
+        (report(EXPIRED, CLOSED, at=NOW + timedelta(minutes=5)), True),
+        (report(EXPIRED, at=NOW + timedelta(days=1)), True),
+    ],
+    ids=["the same", "something new", "the day after"],
+)
+def test_report_is_written_where_it_says_something_new(
+    aws: EmbeddedAws, results: Results, later: Report, written: bool
+) -> None:
+    """What says the same as before costs no write, but once a day; what is read has the time of the latest run."""
+    stored(results, report(EXPIRED), slot="2026-11-20T12:00:00Z")
+    before = told_at(aws)
+    stored(results, later, slot="2026-11-20T12:05:00Z")
+    assert (told_at(aws) != before) is written
+    state = results.state(SITE)
+    assert state is not None
+    assert state["report"]["checked_at"] == state["checked_at"] == f"{later.checked_at:%Y-%m-%dT%H:%M:%SZ}"
+    assert len(state["report"]["findings"]) == len(later.findings)
+
+
+def test_state_without_its_report(aws: EmbeddedAws, results: Results) -> None:
+    """A report that was removed by hand is missed by nobody, and comes back with the next that says something new."""
+    stored(results, report(EXPIRED), slot="2026-11-20T12:00:00Z")
+    key = {"site": {"S": SITE}, "sk": {"S": "STATE#REPORT"}}
+    aws.client("dynamodb").delete_item(TableName=aws.physical["ResultsTable"], Key=key)
+    assert (results.state(SITE) or {})["report"] == {}
+    stored(results, report(EXPIRED, CLOSED, at=LATER), slot="2026-11-20T12:05:00Z")
+    assert len((results.state(SITE) or {})["report"]["findings"]) == 2
 
 
 def test_queries_of_the_library(results: Results) -> None:

@@ -47,7 +47,7 @@ def test_body_has_what_a_person_needs() -> None:
         "      padlock ack example.com redirect.loop --for 3d\n",
         "Look again:  aws lambda invoke --function-name padlock-CheckFunction-1AB",
         '--payload \'{"site": "example.com"}\' /dev/stdout',
-        "aws dynamodb get-item --table-name padlock-Results",
+        "aws dynamodb query --table-name padlock-Results",
         "Alert a1b2, number 7",
     ):
         assert part in body

@@ -20,6 +20,10 @@ _LOOK_AGAIN = (
     "--cli-read-timeout 120 --payload '{event}' /dev/stdout"
 )
 """The check that reads what the site declares, as `padlock check NAME` does not."""
+_FULL_REPORT = (
+    "Full report: aws dynamodb query --table-name {table} --key-condition-expression "
+    "'site = :s AND begins_with(sk, :k)' --expression-attribute-values '{values}'"
+)
 _SAFE_NAME = re.compile(r"[a-z0-9_][a-z0-9._-]{0,252}")
 _SAFE_TABLE = re.compile(r"[A-Za-z0-9._-]{3,255}")
 _SAFE_URL = re.compile(r"https?://[!-~]{1,2000}")
@@ -183,7 +187,7 @@ def _further(change: Change, further: Further) -> Iterable[str]:
     if change.site == CHECKER or change.kind == "removed":
         return
     if all(map(is_safe, (change.site, further.table.lower(), further.function.lower() or "-"))):
-        key = json.dumps({"site": {"S": change.site}, "sk": {"S": "STATE"}})
+        values = json.dumps({":s": {"S": change.site}, ":k": {"S": "STATE"}})
         if further.function and "site.invalid" not in {finding.code for finding in change.opened}:
             yield _LOOK_AGAIN.format(function=further.function, event=json.dumps({"site": change.site}))
-        yield f"Full report: aws dynamodb get-item --table-name {further.table} --key '{key}'"
+        yield _FULL_REPORT.format(table=further.table, values=values)

@@ -1,6 +1,7 @@
 """The two tables: Sites, what is declared, and Results, what was found. Only this package speaks to DynamoDB.
 
-Results holds per site (`site`, `sk`): STATE, the state with the latest report; TICKET, a counter that orders runs;
+Results holds per site (`site`, `sk`): STATE, the state; STATE#REPORT, the latest report as far as it differs from the
+one before; TICKET, a counter that orders runs;
 RUN#…, the history; ALERT#…, the outbox of alerts; NOTIFY, the outbox's cursor and lease. The partition
 `#cache` keeps what registries and authorities said, for all sites, `#dispatch` the last tick, `#slot` which addresses
 the latest runs could reach, `#sight` which sites they could see, `#checker` Padlock's own state and alerts, and

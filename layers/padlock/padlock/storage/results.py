@@ -1,15 +1,17 @@
 """The Results table: each run's outcome and, in the same transaction, the site's state and the alert of its change.
 
-`apply` is one transaction of at most three writes, each with its condition:
+`apply` is one transaction of at most four writes, all but the last with a condition:
 
     Update STATE   if it does not exist, or nobody wrote it since it was read and this run's ticket is newer
     Put RUN#       if this run was not applied before
     Put ALERT#     if nobody has this sequence number
+    Put STATE#REPORT  where the report says something else than the one that is stored, and once a day
 
 Tickets order runs without clocks: a run that started earlier never overwrites a later one.
 """
 
 import hashlib
+import json
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -73,6 +75,8 @@ class Stored(msgspec.Struct, frozen=True):
     failing: str = ""
     """The site's place in the list of those in trouble, `error` or `warning`; empty: it has none."""
     failing_since: str = ""
+    report: str = ""
+    """What tells the stored report from others."""
 
 
 class Results:
@@ -110,6 +114,7 @@ class Results:
             item["applied_ticket"],
             item.get("failing", ""),
             item.get("failing_since", ""),
+            item.get("report_digest", ""),
         )
 
     def last_alert(self, site: str) -> int:
@@ -138,12 +143,18 @@ class Results:
             self.catch_up(run.site, stored.applied_ticket)
             return self.keep(run, report, "superseded")
         row = _row(run, report, "applied", alert.changed if alert else None)
+        kept, shown = fitted(state, report)
+        told = digest_of(shown)
+        attributes = _state_attributes(state, report, kept) | {"report_digest": told}
         writes: list[TransactWriteItemTypeDef] = [
-            {"Update": self._state_update(stored, run, state, report, alert, digest=digest)},
+            {"Update": self._state_update(stored, run, state, attributes, alert, digest=digest)},
             {"Put": self._put(row, UNDONE, {":done": True})},
         ]
         if alert:
             writes.append({"Put": self._put(alert.item(), "attribute_not_exists(sk)")})
+        if told != stored.report:
+            item = {"site": run.site, "sk": "STATE#REPORT", "report": shown}
+            writes.append({"Put": {"TableName": self.table, "Item": marshal(item)}})
         # All that may differ between two attempts is in the token: DynamoDB refuses one that comes again with other
         # contents, and answers one that comes again after a lost answer as if it were the first.
         return self._transact(writes, run.site, run.key, run.ticket, stored.version, alert.seq if alert else 0)
@@ -197,8 +208,15 @@ class Results:
         return "superseded" if kind == "superseded" else "applied"
 
     def state(self, site: str) -> Item | None:
-        """Return a site's STATE item: status, summary, findings, the latest report."""
-        return self._get(site, "STATE")
+        """Return a site's STATE item: status, summary, findings; with the latest report as `report`."""
+        found = self._query("site = :s AND begins_with(sk, :k)", {":s": site, ":k": "STATE"}, ConsistentRead=True)
+        items = {item["sk"]: item for item in found}
+        item = items.get("STATE")
+        if item is None:
+            return None
+        kept = items.get("STATE#REPORT", {}).get("report", {})
+        # A report that says the same as the one before is not written again.
+        return item | {"report": kept and kept | {"checked_at": item["checked_at"]}}
 
     def history(self, site: str) -> Iterator[Item]:
         """Yield a site's runs, newest first."""
@@ -213,9 +231,9 @@ class Results:
         return self._query("certificate_group = :g", {":g": "all"}, IndexName="certificates")
 
     def _state_update(
-        self, stored: Stored, run: Run, state: State, report: Report, alert: Alert | None, *, digest: bool
+        self, stored: Stored, run: Run, state: State, attributes: Item, alert: Alert | None, *, digest: bool
     ) -> "UpdateTypeDef":
-        values = _state_attributes(state, report) | {
+        values = attributes | {
             "version": stored.version + 1,
             "seq": alert.seq if alert else stored.seq,
             "applied_ticket": run.ticket,
@@ -223,7 +241,7 @@ class Results:
         removed = dict.fromkeys(TROUBLE)
         if state.status == "error" or (state.status == "warning" and digest):
             since = stored.failing_since if stored.failing == state.status else ""
-            values |= {"failing": state.status, "failing_since": since or stamp(report.checked_at)}
+            values |= {"failing": state.status, "failing_since": since or attributes["checked_at"]}
         if state.removed:
             removed |= dict.fromkeys(CERTIFICATE)
         if not digest:
@@ -298,13 +316,18 @@ def _summary(findings: Sequence[Finding]) -> str:
     return f"{first.summary or first.code}: {first.subject}" + (f", and {rest} more" if rest else "")
 
 
-def _state_attributes(state: State, report: Report) -> Item:
-    kept, shown = fitted(state, report)
+def digest_of(shown: Item) -> str:
+    """Return what tells a report from others: all that it says but its time of day and how long its look took."""
+    said = {name: value for name, value in shown.items() if name not in ("checked_at", "timings")}
+    day = str(shown.get("checked_at", ""))[:10]
+    return hashlib.sha256(json.dumps([day, said], sort_keys=True).encode("ascii")).hexdigest()[:16]
+
+
+def _state_attributes(state: State, report: Report, kept: Item) -> Item:
     attributes: Item = kept | {
         "status": "removed" if state.removed else state.status,
         "summary": _state_summary(state),
         "open": state.counts,
-        "report": shown,
         "checked_at": stamp(report.checked_at),
         "last_conclusive": stamp(state.last_conclusive) if state.last_conclusive else None,
     }
