@@ -282,6 +282,8 @@ def http_samples() -> Iterator[bytes]:
     yield b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" + b"a:\r\n" * 40_000 + b"\r\n"
     yield b"HTTP/1.1 200 OK\r\na: b\r\n" + b" c\r\n" * 50_000 + b"\r\n"
     yield b"HTTP/1.1 200 OK\r\na:" + b" " * 60_000 + b"\0\r\n\r\n"
+    yield b"HTTP/1.1 200 OK\r\na: b" + (b" " * 4_095 + b"b") * 70 + b"\r\n\r\n"
+    yield b"HTTP/1.1 200 OK\r\n" + (b"a: b" + b"\t" * 2_900 + b"\r\n") * 95 + b"\r\n"
     yield b"HTTP/1.1 200 OK\r\na:" + b" \t" * 100_000 + b"b\r\n\r\n"
     yield b"HTTP/1.1 200 OK\r\na: b" + b"\r\n " * 60_000 + b"\0\r\n\r\n"
     yield b"HTTP/1.1 100 A\r\n\r\nHTTP/1.1 200 OK\r\na:" + b"\n " * 60_000 + b"\0\r\n\r\n"
@@ -313,5 +315,5 @@ TARGETS = (
     ),
     Target("hello", "first flights, to ClientHellos written by hand", _hello, hello_samples, 1_500, 16_384),
     Target("handshake", "first flights, to OpenSSL", _handshake, handshake_samples, 4_000),
-    Target("http", "HTTP heads and bodies", _http, http_samples, 1_500, 65_536),
+    Target("http", "HTTP heads and bodies", _http, http_samples, 1_500, 310_000),
 )

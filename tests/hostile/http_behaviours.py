@@ -52,6 +52,13 @@ def _errors(outcome: Outcome) -> str:
     return ", ".join(sorted({each.code for each in outcome.report.findings if each.severity == "error"}))
 
 
+def _kept(outcome: Outcome) -> str:
+    """Say how much is kept of the headers of any answer."""
+    assert outcome.evidence.http
+    sizes = [sum(len(n) + len(v) for n, v in each.headers) for each in outcome.evidence.http.exchanges]
+    return f"{answered()(outcome)}, {'at most 16 KB' if max(sizes) <= 16_384 else max(sizes)}"
+
+
 def _no_cookie(outcome: Outcome) -> str:
     """Say which headers were believed of a head with a bare CR in it."""
     seen = exchange(outcome)
@@ -182,6 +189,27 @@ SIZES = (
         secure(sends(OK + b"A:b\r\n" * 55_000 + b"Content-Length: 0\r\n\r\n")),
         "200 protocol_error",
         answered(),
+    ),
+    Behaviour(
+        "spaces",
+        "headers 300 KB → bounded",
+        secure(sends(OK + b"X: a" + (b" " * 4_095 + b"a") * 70 + b"\r\nContent-Length: 0\r\n\r\n")),
+        "200",
+        answered(),
+    ),
+    Behaviour(
+        "trailing-spaces",
+        "headers 300 KB → bounded",
+        secure(sends(OK + (b"X: a" + b" " * 3_900 + b"\r\n") * 70 + b"Content-Length: 0\r\n\r\n")),
+        "200",
+        answered(),
+    ),
+    Behaviour(
+        "large-headers",
+        "headers 300 KB → 16 KB kept",
+        secure(pages(lambda _: reply(200, "", *[(f"X-{n}", "y" * 2_800) for n in range(100)]))),
+        "200, at most 16 KB",
+        _kept,
     ),
     Behaviour(
         "many-cookies",

@@ -116,6 +116,13 @@ FLOODS = (
         read,
     ),
     Behaviour(
+        "no-characters",
+        "every remote behaviour → one bounded observation within the deadline",
+        front(reply(200, b"\x8f" * 999_000, ("Content-Type", "text/html; charset=windows-1252"))),
+        "read, whole",
+        read,
+    ),
+    Behaviour(
         "millions-of-references",
         "millions of http:// references → count plus the first 50",
         secure(forever(HEAD + b"\r\n", REFERENCE.encode() * 2_000)),

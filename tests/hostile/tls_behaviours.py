@@ -13,6 +13,7 @@ from tests import old_tls
 from tests.hostile.behaviour import Behaviour, Outcome, Place
 from tests.hostile.certificate_behaviours import CERTIFICATES
 from tests.hostile.chains import Leaf, behind, in_place_of_tls
+from tests.hostile.groups import large_group
 from tests.hostile.serving import Serve, certified, to_https
 from tests.hostile.shaken import beside, shaken
 from tests.lab.odd_servers import demand_certificates
@@ -159,6 +160,13 @@ BROKEN = (
         in_place_of_tls(lambda _: sends_after_hello(EMPTY_RECORD * 13_000, *[EMPTY_RECORD[:1]] * 500, pause=0.01)),
         "tls, confirmed, tls.handshake_failed (error); a flight without end",
         beside(_refusals),
+    ),
+    Behaviour(
+        "tls-large-group",
+        "every remote behaviour → one bounded observation within the deadline",
+        large_group(10_000),
+        "tls, confirmed, tls.handshake_failed (error)",
+        shaken,
     ),
     Behaviour(
         "tls-tickets",

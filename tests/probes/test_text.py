@@ -88,3 +88,30 @@ def test_tag_soup_costs_little(soup: str) -> None:
     began = time.perf_counter()
     assert len(title(soup)) <= 300
     assert time.perf_counter() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    ("body", "charset", "expected"),
+    [
+        (b"Gr\x8f\xfc\xdfe", "windows-1252", "Gr\N{REPLACEMENT CHARACTER}üße"),
+        ("Grüße".encode("koi8-r", "replace"), "koi8-r", "Gr??e"),
+        ("Grüße".encode("utf-16-be"), "utf-16be", "Grüße"),
+        (b"\xfe\xff" + "Grüße".encode("utf-16-be"), "utf-16le", "Grüße"),
+        ("Grüße".encode("utf-16-le"), "utf-16", "Grüße"),
+        (b"\xff\xfeG\0\0\xd8r\0", "utf-16", "G\N{REPLACEMENT CHARACTER}r"),
+        (b"G\0r\0\xfc", "utf-16le", "Gr\N{REPLACEMENT CHARACTER}"),
+    ],
+)
+def test_what_is_no_character_is_replaced(body: bytes, charset: str, expected: str) -> None:
+    """The rest is read as it is declared; a mark of the order of octets is stronger."""
+    assert decoded(page(body, ("content-type", f"text/html; charset={charset}"))) == expected
+
+
+@pytest.mark.parametrize("charset", ["windows-1252", "iso-8859-8", "koi8-u", "utf-16", "utf-16be", "utf-8", "gbk"])
+@pytest.mark.parametrize("octets", [b"\x8f", b"\xa1", b"\x00\xd8", b"\xd8", b"\xff"])
+def test_a_body_of_no_characters_costs_little(charset: str, octets: bytes) -> None:
+    """Python's decoders ask for each wrong octet what to do with it."""
+    whole = page(octets * (BODY_BYTES // len(octets)), ("content-type", f"text/html; charset={charset}"))
+    began = time.process_time()
+    decoded(whole)
+    assert time.process_time() - began < 0.15

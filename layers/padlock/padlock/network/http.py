@@ -23,8 +23,8 @@ _TLS_RECORDS = (0x15, 0x16)
 _STATUS = re.compile(rb"HTTP/1\.[01] ([2-9]\d\d)[ \r\n]")
 _INFORMATIONAL = re.compile(rb"HTTP/1\.[01] 1\d\d[ \r\n].*?\n\r?\n", re.DOTALL)
 _END = re.compile(rb"\n\r?\n")
-_SPACES = re.compile(rb"(?:[ \t]|\r?\n[ \t]){4096}")
-"""In a head, line folds included: h11 takes time that grows with the square of them."""
+_SPACES = re.compile(rb"(?:[ \t]|\r?\n[ \t])++")
+"""A run of them in a head, line folds included: h11 takes time that grows with the square of its length."""
 _TOO_MANY_LINES = f"more than {limits.HEADER_LINES:,} lines of headers"
 BROKEN_HEAD = "its head breaks HTTP: "
 """Begins the detail of a failure where a head was not accepted, but had a status."""
@@ -223,7 +223,7 @@ def _check(received: bytes) -> None:
     for part in _END.split(received, maxsplit=limits.INFORMATIONAL_RESPONSES + 1):
         if part.startswith(b"HTTP/") and part.count(b"\n") > limits.HEADER_LINES:
             raise h11.RemoteProtocolError(_TOO_MANY_LINES)
-        if part.startswith(b"HTTP/") and _SPACES.search(part):
+        if part.startswith(b"HTTP/") and any(len(run[0]) > limits.HEADER_SPACES for run in _SPACES.finditer(part)):
             raise h11.RemoteProtocolError("thousands of spaces in a header")
 
 

@@ -53,8 +53,12 @@ HEADER_BYTES = 300_000
 """Of one response's head, and of its trailers."""
 HEADER_LINES = 1_000
 """Lines of one head, or of a body's trailers; each costs its parser a thousand times its size."""
+HEADER_SPACES = 4_096
+"""White space in a row in one head; its parser takes the square of it."""
 HEADERS_KEPT = 100
 """Headers of one response kept in the evidence."""
+HEADERS_SIZE_KEPT = 16_384
+"""Characters of one response's headers kept in the evidence."""
 HEADER_VALUE_KEPT = 2_048
 """Characters of one header's value kept in the evidence."""
 INFORMATIONAL_RESPONSES = 10

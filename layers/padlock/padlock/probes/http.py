@@ -25,6 +25,7 @@ from padlock.network.limits import (
     CHALLENGE_BYTES,
     HEADER_VALUE_KEPT,
     HEADERS_KEPT,
+    HEADERS_SIZE_KEPT,
     LOOK_AROUND_SECONDS,
 )
 from padlock.probes import debugger
@@ -42,6 +43,11 @@ DEEP = "/padlock-probe/path?q=1"
 """A path with a query that nothing owns: what a redirect makes of it shows what it keeps."""
 USUAL_HEALTH = ("/health", "/healthz", "/status", "/ping")
 """Where apps have their health check, the most usual first."""
+_READ = {
+    *("location", "content-type", "content-encoding", "content-security-policy", "retry-after", "server"),
+    *("set-cookie", "strict-transport-security", "transfer-encoding", "x-content-type-options", "x-powered-by"),
+}
+"""Headers that rules and probes read."""
 _BODY_TOLD = 1024
 _TOO_MANY_REQUESTS = 429
 _NGINX_WITHOUT_CERTIFICATE = "No required SSL certificate was sent"
@@ -312,7 +318,7 @@ def _exchange(
         purpose,
         failure=failure_of(response.failure) if response.failure else None,
         status=response.status,
-        headers=tuple((n[:200], _value(n, v)) for n, v in response.headers[:HEADERS_KEPT]),
+        headers=_headers(response.headers),
         body=text[:BODY_KEPT].encode()[:BODY_KEPT].decode("utf-8", "ignore"),
         body_sha256=hashlib.sha256(response.body).hexdigest() if response.status else "",
         body_size=len(response.body),
@@ -322,6 +328,19 @@ def _exchange(
         self_references=_self_references(response, text) if purpose in ("front", "health", "deep", "hop") else (),
         seconds={phase: round(value, 4) for phase, value in seconds.items()},
     )
+
+
+def _headers(headers: Headers) -> Headers:
+    """Return headers as they are kept, in their order: where there are too many, those first that rules read."""
+    kept: dict[int, tuple[str, str]] = {}
+    room = HEADERS_SIZE_KEPT
+    for number, (name, value) in sorted(enumerate(headers), key=lambda one: one[1][0] not in _READ)[:HEADERS_KEPT]:
+        shown = name[:200], _value(name, value)
+        room -= len(shown[0]) + len(shown[1])
+        if room < 0:
+            break
+        kept[number] = shown
+    return tuple(kept[number] for number in sorted(kept))
 
 
 def _value(name: str, value: str) -> str:

@@ -1,5 +1,7 @@
 """A response's body as text: its charset, its coding undone within the cap, its title."""
 
+import codecs
+import functools
 import html
 import re
 import zlib
@@ -13,6 +15,10 @@ _CHARSETS = re.compile(
     re.IGNORECASE,
 )
 """Decoders that may meet hostile octets; Python has others that take quadratic time."""
+_TABLES = re.compile(r"latin-?1|iso-8859-\d{1,2}|(?:windows-|cp)125\d|koi8-[ru]", re.IGNORECASE)
+"""Those of one octet a character."""
+_MOST_WRONG = 100
+"""Characters of a body in UTF-16 that are none; at the next one it is not read any further."""
 _HEAD = 65_536
 """Where a title is looked for."""
 
@@ -25,9 +31,40 @@ def decoded(response: Response) -> str:
     meta = re.search(rb"<meta[^>]{0,200}charset=[\"']?([\w.:-]{1,40})", body[:1024], re.IGNORECASE)
     charset = named[1] if named else meta[1].decode("ascii", "replace") if meta else "utf-8"
     try:
-        return body.decode(charset if _CHARSETS.fullmatch(charset) else "utf-8", "replace")
+        return _text(body, charset.lower()) if _CHARSETS.fullmatch(charset) else body.decode("utf-8", "replace")
     except LookupError:
         return body.decode("utf-8", "replace")
+
+
+def _text(body: bytes, charset: str) -> str:
+    """Return a body as text; in time that what is wrong with it does not multiply, as Python's decoders let it."""
+    if _TABLES.fullmatch(charset):
+        return codecs.charmap_decode(body, "strict", _table(charset))[0]
+    if charset.startswith(("utf-16", "utf16")):
+        return _utf_16(body, charset)
+    return body.decode(charset, "replace")
+
+
+@functools.cache
+def _table(charset: str) -> str:
+    """Return the character of each octet, the replacement character where it has none."""
+    return bytes(range(256)).decode(charset, "replace")
+
+
+def _utf_16(body: bytes, charset: str) -> str:
+    # A mark at the beginning is stronger than what is declared, and little-endian is meant where nothing tells.
+    big = body.startswith(codecs.BOM_UTF16_BE) or (
+        charset.endswith("be") and not body.startswith(codecs.BOM_UTF16_LE)
+    )
+    codec = "utf-16-be" if big else "utf-16-le"
+    text, start = "", 2 if body.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)) else 0
+    for _ in range(_MOST_WRONG):
+        try:
+            return text + body[start:].decode(codec)
+        except UnicodeDecodeError as error:
+            text += body[start : start + error.start].decode(codec) + "\N{REPLACEMENT CHARACTER}"
+            start += error.end
+    return text
 
 
 def title(text: str) -> str:

@@ -62,6 +62,9 @@ def parse(dump: str) -> tuple[Directive, ...]:
     """
     if len(dump) > LARGEST:
         raise ValueError(f"the configuration is larger than {LARGEST:,} characters")
+    # To be told by the tokens alone, they would have to be read first.
+    if dump.count(";") + dump.count("{") > MOST:
+        raise ValueError(f"there are more than {MOST:,} directives")
     texts = split(dump)
     if not texts:
         raise ValueError("there is no configuration file in it")
