@@ -221,9 +221,11 @@ def _is_foreign(head: bytearray) -> bool:
 def _check(received: bytes) -> None:
     """Refuse what h11 would take long to read, in any of the heads received, informational ones included."""
     for part in _END.split(received, maxsplit=limits.INFORMATIONAL_RESPONSES + 1):
-        if part.startswith(b"HTTP/") and part.count(b"\n") > limits.HEADER_LINES:
+        if not part.startswith(b"HTTP/") or len(part) <= limits.HEADER_SPACES:
+            continue
+        if part.count(b"\n") > limits.HEADER_LINES:
             raise h11.RemoteProtocolError(_TOO_MANY_LINES)
-        if part.startswith(b"HTTP/") and any(len(run[0]) > limits.HEADER_SPACES for run in _SPACES.finditer(part)):
+        if any(len(run[0]) > limits.HEADER_SPACES for run in _SPACES.finditer(part)):
             raise h11.RemoteProtocolError("thousands of spaces in a header")
 
 

@@ -8,6 +8,7 @@ order, so this reads each character a bounded number of times and keeps no stack
 import html
 import re
 from collections.abc import Iterator, Mapping
+from html.entities import html5
 
 import msgspec
 
@@ -18,6 +19,7 @@ _COMMENT_END = re.compile(r"--!?>")
 _RAW_TEXT = ("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes", "noscript")
 """Their content is text; of noscript because browsers run scripts."""
 _RAW_TEXT_END = {name: re.compile(rf"</{name}(?=[\t\n\f\r />])", re.IGNORECASE) for name in _RAW_TEXT}
+_REFERENCE = re.compile(r"&(?:#(?:[0-9]+|[xX][0-9a-fA-F]+);?|([A-Za-z][A-Za-z0-9]*+;?))(=?)")
 _ENTITIES_READ = 4_000
 """Characters of a value in which character references are undone; a longer one is no URL that anybody means."""
 
@@ -103,13 +105,20 @@ def _attributes(page: str, at: int) -> tuple[dict[str, str], int]:
 
 
 def _undone(value: str, longest: int) -> str:
-    """Undo character references."""
+    """Undo character references, as in an attribute: `&copy=1` in a URL is none there (HTML section 13.2.5.73)."""
     if "&" not in value or len(value) > longest:
         return value
     try:
-        return html.unescape(value)
+        return _REFERENCE.sub(_referred, value)
     except ValueError:  # a number of thousands of digits
         return value
+
+
+def _referred(reference: re.Match[str]) -> str:
+    name, follows = reference[1], reference[2]
+    if name is not None and (name not in html5 or (follows and not name.endswith(";"))):
+        return reference[0]
+    return html.unescape(reference[0])
 
 
 def _read_text(page: str, tag: Tag, at: int) -> int:

@@ -332,15 +332,20 @@ def _exchange(
 
 def _headers(headers: Headers) -> Headers:
     """Return headers as they are kept, in their order: where there are too many, those first that rules read."""
-    kept: dict[int, tuple[str, str]] = {}
-    room = HEADERS_SIZE_KEPT
-    for number, (name, value) in sorted(enumerate(headers), key=lambda one: one[1][0] not in _READ)[:HEADERS_KEPT]:
-        shown = name[:200], _value(name, value)
-        room -= len(shown[0]) + len(shown[1])
+    if len(headers) > HEADERS_KEPT:
+        chosen = sorted(enumerate(headers), key=lambda one: one[1][0] not in _READ)[:HEADERS_KEPT]
+        headers = tuple(header for _, header in sorted(chosen))
+    shown = tuple((name[:200], _value(name, value)) for name, value in headers)
+    sizes = [len(name) + len(value) for name, value in shown]
+    if sum(sizes) <= HEADERS_SIZE_KEPT:
+        return shown
+    kept, room = set[int](), HEADERS_SIZE_KEPT
+    for number in sorted(range(len(shown)), key=lambda number: shown[number][0] not in _READ):
+        room -= sizes[number]
         if room < 0:
             break
-        kept[number] = shown
-    return tuple(kept[number] for number in sorted(kept))
+        kept.add(number)
+    return tuple(header for number, header in enumerate(shown) if number in kept)
 
 
 def _value(name: str, value: str) -> str:
