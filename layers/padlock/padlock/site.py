@@ -27,7 +27,7 @@ type Hsts = Literal["off", "optional", "required"]
 type Redirect = Literal["permanent", "temporary"]
 type StatusCode = Annotated[int, msgspec.Meta(ge=100, le=599)]
 type Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
-type Path = Annotated[str, msgspec.Meta(pattern=r"^/[!-~]*$", max_length=1024)]
+type Path = Annotated[str, msgspec.Meta(pattern=r"^/[!-~]*\Z", max_length=1024)]
 type Label = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 type Instance = Annotated[str, msgspec.Meta(pattern=INSTANCE)]
 type Looks = Annotated[int, msgspec.Meta(ge=1, le=10)]
@@ -167,7 +167,7 @@ class InvalidSite(ValueError):
     """A declaration that cannot be used; the message says which entry, which key, and what to write."""
 
 
-_LABEL = re.compile(r"^(?!-)[a-z0-9_-]{1,63}(?<!-)$")
+_LABEL = re.compile(r"^(?!-)[a-z0-9_-]{1,63}(?<!-)\Z")
 _LOCAL = ("localhost", "local", "internal", "localdomain", "home.arpa", "onion")
 
 
@@ -218,12 +218,15 @@ def _is_address(text: str) -> bool:
 
 
 def key_of(declaration: str | Mapping[str, Any]) -> str:
-    """Return the name under which a declaration's results are kept: its host, or ASCII where the name is none."""
+    """Return the name under which a declaration's results are kept: its host, or ASCII where the name is none.
+
+    No key has a `#`, as the partitions of Padlock's own have: of a name that has one, it is escaped too.
+    """
     raw = declaration if isinstance(declaration, str) else str(declaration.get("name") or "")
     try:
         return host_name(raw.strip())
     except ValueError:
-        shown = raw.strip().encode("unicode_escape").decode() or "(no name)"
+        shown = raw.strip().encode("unicode_escape").decode().replace("#", r"\x23") or "(no name)"
         # Two wrong entries that begin alike must not share one state.
         return shown if len(shown) <= 200 else f"{shown[:180]}...{hashlib.sha256(shown.encode()).hexdigest()[:16]}"
 

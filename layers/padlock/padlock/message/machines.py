@@ -98,5 +98,7 @@ def escaped(value: Any, characters: int, entries: int) -> Any:
 
 def _commands(lines: Sequence[str], characters: int, entries: int) -> list[str]:
     """Return lines that are run as root: half of them, or half of one, would do something else."""
-    whole = len(lines) <= entries and all(len(line) <= characters and line.isprintable() for line in lines)
+    whole = len(lines) <= entries and all(
+        len(line) <= characters and printable(line, len(line)) == line for line in lines
+    )
     return list(lines) if whole else []

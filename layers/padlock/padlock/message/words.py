@@ -8,14 +8,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from padlock.changes import OpenFinding
 from padlock.findings import CHECKER, Finding, Severity
-from padlock.render.escape import printable
+from padlock.render.escape import printable, single_spaced
 
 WIDTH = 78
 """Characters of a line of prose; RFC 5322 section 2.1.1 recommends no more."""
-OUTSIDE = "    "
-"""Where a text's further lines begin. No line of ours does, so that no text forges one."""
 COMMAND = "      "
 """Where a command stands, alone on its line."""
+OUTSIDE = "        "
+"""Where a text's further lines begin: deeper than our labels and commands, so that none forges one."""
 _IN_BACKTICKS = re.compile(r"`[^`]*`")
 
 
@@ -60,7 +60,7 @@ def minor_of(counts: Mapping[str, int]) -> str:
 
 def wrapped(text: str, first: str = "", rest: str = OUTSIDE) -> list[str]:
     """Return printable prose as lines; what stands in backticks stays in one piece, to be copied."""
-    whole = _IN_BACKTICKS.sub(_unbroken, text)
+    whole = _IN_BACKTICKS.sub(_unbroken, single_spaced(text.strip(" ")))
     lines = textwrap.wrap(
         whole,
         WIDTH,

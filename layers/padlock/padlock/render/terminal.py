@@ -1,8 +1,8 @@
 """A report as text for a terminal or a pipe: what is wrong first, then the record of all that was looked at.
 
 A pure function of the report. Everything that came from outside passes through `printable`, and goes into rich as
-Text, never as markup, so that a title such as `[red]` stays what it is. Commands are never broken over lines: what
-is shown can be copied.
+Text, never as markup, so that a title such as `[red]` stays what it is; where it wraps, its further lines begin
+deeper than any label, so that it forges none. Commands are never broken over lines: what is shown can be copied.
 """
 
 import io
@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -28,9 +29,11 @@ from padlock.findings import (
     StepRecord,
     host_of,
 )
-from padlock.render.escape import paragraphs, printable
+from padlock.render.escape import paragraphs, phrase, printable, single_spaced
 
 NARROWEST = 40
+HANG = 10
+"""Where the further lines of a text begin: deeper than any label, glyph or number of ours."""
 SHOWN_SUBJECTS = 5
 SHOWN_CODES = 6
 GLYPHS = {
@@ -81,7 +84,8 @@ def render(
     _findings(console, [f for f in report.findings if not short or f.severity is not Severity.NOTICE])
     notices = dict.fromkeys(f.code for f in report.findings if f.severity is Severity.NOTICE)
     if short and notices:
-        console.print(Padding(Text(f"notices: {', '.join(map(printable, notices))}", "dim"), (1, 0, 0, 2)))
+        console.print()
+        _line(console, Text(f"notices: {', '.join(map(phrase, notices))}", "dim"))
     if not short:
         _checklist(console, report.checklist)
         _results(console, report.results)
@@ -120,17 +124,17 @@ def _days(span: timedelta) -> str:
 
 def _banner(console: Console, report: Report) -> None:
     style = STYLES[report.status]
-    line = Text.assemble((f" {report.status.upper()} ", f"{style} reverse"), "  ", (printable(report.site), "bold"))
+    line = Text.assemble((f" {report.status.upper()} ", f"{style} reverse"), "  ", (phrase(report.site), "bold"))
     checked = f"{report.checked_at:%Y-%m-%d %H:%M} UTC"
     room = console.width - line.cell_len - len(checked)
-    console.print(line + Text(" " * max(2, room) + checked, "dim") if room >= 2 else line)
+    _line(console, line + Text(" " * room + checked, "dim") if room >= 2 else line, 0)
     if room < 2:
-        console.print(Text(f"  {checked}", "dim"))
+        _line(console, Text(checked, "dim"))
     for part in _summary(report):
-        console.print(Padding(Text(part, "dim"), (0, 0, 0, 2)))
-    others = [printable(host) for host in report.hosts if host != report.site]
+        _line(console, Text(part, "dim"))
+    others = [phrase(host) for host in report.hosts if host != report.site]
     if others:
-        console.print(Padding(Text("also " + ", ".join(others), "dim"), (0, 0, 0, 2)))
+        _line(console, Text("also " + ", ".join(others), "dim"))
 
 
 def _summary(report: Report) -> Iterator[str]:
@@ -153,7 +157,7 @@ def _summary(report: Report) -> Iterator[str]:
 
 def _blind(report: Report) -> Iterator[str]:
     """Yield why the site could not be seen, and what whoever asked can do."""
-    reasons = {entry.code: printable(entry.reason) for entry in reversed(report.not_assessed)}
+    reasons = {entry.code: phrase(entry.reason) for entry in reversed(report.not_assessed)}
     telling = ("dns.unresolvable", "port.https_closed", *reasons)
     why = next((reasons[code] for code in telling if code in reasons), "")
     yield "the site could not be seen from here" + (f": {why}" if why else "")
@@ -164,6 +168,16 @@ def _blind(report: Report) -> Iterator[str]:
 def _heading(console: Console, title: str) -> None:
     console.print()
     console.print(Text(title, "bold underline" if console.is_terminal else ""))
+
+
+def _line(console: Console, text: Text, indent: int = 2) -> None:
+    """Print a text as one line, or as several of which the further ones hang."""
+    first = text.wrap(console, console.width - indent, overflow="fold")[0]
+    rest = text[len(first) :]
+    rest = rest[len(rest) - len(rest.plain.lstrip(" ")) :]
+    console.print(Text(" " * indent) + first, soft_wrap=True)
+    for line in rest.wrap(console, console.width - HANG, overflow="fold") if rest else ():
+        console.print(Text(" " * HANG) + line, soft_wrap=True)
 
 
 def _rows(console: Console, rows: Iterable[tuple[str, str]], indent: int = 4, label_width: int = 9) -> None:
@@ -180,7 +194,7 @@ def _fix(console: Console, text: str, indent: int = 4) -> None:
     """Print what to do, wrapped between words but never within a command: a broken one cannot be copied."""
     label = "fix"
     for line in paragraphs(text):
-        whole = COMMAND.sub(lambda command: command[0].replace(" ", GLUE), line)
+        whole = COMMAND.sub(lambda command: command[0].replace(" ", GLUE), single_spaced(line))
         parts = textwrap.wrap(whole, console.width - indent - 10, break_long_words=False, break_on_hyphens=False)
         for part in parts:
             shown = Text(part.replace(GLUE, " "))
@@ -195,10 +209,8 @@ def _causes(console: Console, causes: Sequence[Cause]) -> None:
         return
     _heading(console, "Why")
     for cause in causes:
-        console.print(
-            Text.assemble("  ", (printable(cause.code), "bold"), (f"  {cause.confidence}", "dim")), soft_wrap=True
-        )
-        _rows(console, [("", printable(cause.explanation)), ("explains", printable(", ".join(cause.explains)))])
+        _line(console, Text.assemble((phrase(cause.code), "bold"), (f"  {cause.confidence}", "dim")))
+        _rows(console, [("", phrase(cause.explanation)), ("explains", phrase(", ".join(cause.explains)))])
         _fix(console, cause.remediation)
         _commands(console, cause.commands)
 
@@ -221,15 +233,15 @@ def _findings(console: Console, findings: Sequence[Finding]) -> None:
             console.print()
         style = STYLES[finding.severity.value]
         title = Text.assemble(
-            (f"  {GLYPHS[finding.severity.value]} ", style),
-            (printable(finding.code), style),
+            (f"{GLYPHS[finding.severity.value]} ", style),
+            (phrase(finding.code), style),
             "  ",
             (_listed(subjects), "bold"),
         )
-        console.print(title, soft_wrap=True)
-        _rows(console, [("seen", printable(finding.observed))])
+        _line(console, title)
+        _rows(console, [("seen", phrase(finding.observed))])
         if finding.severity is not Severity.NOTICE:
-            _rows(console, [("expected", printable(finding.expected)), ("why", printable(finding.impact))])
+            _rows(console, [("expected", phrase(finding.expected)), ("why", phrase(finding.impact))])
         _fix(console, finding.remediation)
         _commands(console, finding.commands)
         if finding.severity is not Severity.NOTICE:
@@ -250,13 +262,13 @@ def _alike(findings: Sequence[Finding]) -> dict[Finding, list[str]]:
 
 def _listed(subjects: Sequence[str]) -> str:
     """Return subjects in one line, the number of those beyond the first few."""
-    shown = ", ".join(printable(subject) for subject in subjects[:SHOWN_SUBJECTS])
+    shown = ", ".join(phrase(subject) for subject in subjects[:SHOWN_SUBJECTS])
     return shown + (f" and {len(subjects) - SHOWN_SUBJECTS} more" if len(subjects) > SHOWN_SUBJECTS else "")
 
 
 def _source(finding: Finding) -> str:
     """Return where the rule comes from, and which step of the checklist it answers."""
-    reference = printable(finding.reference)
+    reference = phrase(finding.reference)
     if finding.step is None or "checklist" in reference:
         return reference
     return f"{reference}, checklist step {finding.step}"
@@ -267,23 +279,23 @@ def _checklist(console: Console, records: Sequence[StepRecord]) -> None:
         return
     _heading(console, "Checklist")
     for record in records:
-        note = ", ".join(printable(code) for code in record.codes) or printable(record.reason)
+        note = ", ".join(map(phrase, record.codes)) or phrase(record.reason)
         line = Text.assemble(
-            (f"  {GLYPHS[record.status]} ", STYLES[record.status]), f"{record.step:>2}  ", printable(record.title)
+            (f"{GLYPHS[record.status]} ", STYLES[record.status]), f"{record.step:>2}  ", phrase(record.title)
         )
-        if note and line.cell_len + 2 + len(note) <= console.width:
+        if note and line.cell_len + 4 + cell_len(note) <= console.width:
             line.append(f"  {note}", STYLES["fail"] if record.codes else "dim")
             note = ""
-        console.print(line)
+        _line(console, line)
         if note:
-            console.print(Padding(Text(note, STYLES["fail"] if record.codes else "dim"), (0, 0, 0, 8)))
+            _line(console, Text(note, STYLES["fail"] if record.codes else "dim"), 8)
 
 
 def _results(console: Console, results: Sequence[LineRecord]) -> None:
     """Print the five results of step 18, which a launch waits for."""
     for row in results:
-        line = Text.assemble((f"{GLYPHS[row.status]} ", STYLES[row.status]), printable(row.title))
-        console.print(Padding(line, (0, 0, 0, 8)))
+        line = Text.assemble((f"{GLYPHS[row.status]} ", STYLES[row.status]), phrase(row.title))
+        _line(console, line, 8)
 
 
 def _not_assessed(console: Console, entries: Sequence[NotAssessed]) -> None:
@@ -294,9 +306,9 @@ def _not_assessed(console: Console, entries: Sequence[NotAssessed]) -> None:
     for reason in dict.fromkeys(entry.reason for entry in entries):
         same = [entry for entry in entries if entry.reason == reason]
         subjects = _listed(list(dict.fromkeys(entry.subject for entry in same)))
-        codes = _codes(list(dict.fromkeys(printable(entry.code) for entry in same)))
-        console.print(Padding(Text(f"{GLYPHS['unknown']} {printable(reason)} ({subjects})"), (0, 0, 0, 2)))
-        console.print(Padding(Text(codes, "dim"), (0, 0, 0, 4)))
+        codes = _codes(list(dict.fromkeys(phrase(entry.code) for entry in same)))
+        _line(console, Text(f"{GLYPHS['unknown']} {phrase(reason)} ({subjects})"))
+        _line(console, Text(codes, "dim"), 4)
 
 
 def _codes(codes: Sequence[str]) -> str:
@@ -315,12 +327,12 @@ def _certificates(console: Console, certificates: Sequence[CertificateSummary], 
     for serial in dict.fromkeys((c.issuer, c.serial) for c in certificates):
         same = [c for c in certificates if (c.issuer, c.serial) == serial]
         first = same[0]
-        hosts = ", ".join(dict.fromkeys(printable(c.host) for c in same))
+        hosts = ", ".join(dict.fromkeys(phrase(c.host) for c in same))
         until = f"until {first.not_after:%Y-%m-%d %H:%M} UTC"
         style = STYLES["error" if first.not_after < now else "pass"]
-        console.print(Padding(Text.assemble((remaining(first.not_after, now), style), f"  {hosts}"), (0, 0, 0, 2)))
-        issued = f"{printable(first.subject)}, issued by {printable(first.issuer)}, {until}, serial {serial[1]}"
-        console.print(Padding(Text(printable(issued), "dim"), (0, 0, 0, 4)))
+        _line(console, Text.assemble((remaining(first.not_after, now), style), f"  {hosts}"))
+        issued = f"{phrase(first.subject)}, issued by {phrase(first.issuer)}, {until}, serial {phrase(serial[1])}"
+        _line(console, Text(phrase(issued), "dim"), 4)
 
 
 def _timings(console: Console, report: Report) -> None:
@@ -328,6 +340,6 @@ def _timings(console: Console, report: Report) -> None:
         return
     _heading(console, "Timings")
     phases = " · ".join(
-        f"{printable(phase).replace('_', ' ')} {duration(seconds)}" for phase, seconds in report.timings.items()
+        f"{phrase(phase).replace('_', ' ')} {duration(seconds)}" for phase, seconds in report.timings.items()
     )
-    console.print(Padding(Text(phases), (0, 0, 0, 2)))
+    _line(console, Text(phases))
