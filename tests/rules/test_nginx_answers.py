@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from padlock.rules._nginx import effective, read
 from padlock.rules._nginx_answers import answer, condition, proxied
+from padlock.rules._nginx_patterns import Searches
 
 from tests.host_builder import configuration
 from tests.real_nginx import RealNginx, Reply, needed, running
@@ -123,8 +124,8 @@ def test_answers(nginx: RealNginx, case: int) -> None:
 def test_unread_conditions() -> None:
     """A condition that is not one, or has more to it, is neither true nor false."""
     for args in ((), ("$host",), ("($host", "=", "a", "b)"), ("(", ")"), ("($nobody", "=", "a)")):
-        assert condition(args, {"host": ("a",)}) is None
-    assert condition(("(", "$host", "=", "a", ")"), {"host": ("a",)}) is True
+        assert condition(args, {"host": ("a",)}, Searches()) is None
+    assert condition(("(", "$host", "=", "a", ")"), {"host": ("a",)}, Searches()) is True
 
 
 def test_scripts_are_not_guessed() -> None:

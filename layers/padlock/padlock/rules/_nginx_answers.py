@@ -15,7 +15,7 @@ import msgspec
 
 from padlock.evidence import Directive
 from padlock.rules._nginx import Level, Levels, Server, effective
-from padlock.rules._nginx_names import search
+from padlock.rules._nginx_patterns import Searches, searches
 
 type Kind = Literal["https", "http", "content", "refused", "unknown"]
 type Values = Mapping[str, tuple[str, ...]]
@@ -80,11 +80,11 @@ def _rewritten(block: Iterable[Directive], values: Values, levels: Levels) -> An
         if each.name == "return" and each.args:
             return _returned(each, values, levels)
         if each.name == "rewrite" and len(each.args) >= 2:
-            if rewritten := _rewrite(each, values):
+            if rewritten := _rewrite(each, values, levels):
                 return rewritten
         elif each.name == "if":
             inner = each.block or ()
-            holds = condition(each.args, values)
+            holds = condition(each.args, values, searches(levels))
             if holds is not False and (found := _rewritten(inner, values, levels)):
                 return found if holds else UNKNOWN
             if holds is not False and any(one.name in (*HANDLERS, "break", "root", "alias") for one in inner):
@@ -120,9 +120,9 @@ def _redirect(directive: Directive, text: str, values: Values) -> Answer:
     return Answer("http", directive, target) if target.startswith("http://") else UNKNOWN
 
 
-def _rewrite(directive: Directive, values: Values) -> Answer | None:
+def _rewrite(directive: Directive, values: Values, levels: Levels) -> Answer | None:
     pattern, replacement = directive.args[:2]
-    fits = search(pattern, values["uri"][0], any_case=False)
+    fits = searches(levels).search(pattern, values["uri"][0], any_case=False)
     if fits is False:
         return None
     if fits and replacement.startswith(("http://", "https://", "$scheme")):
@@ -140,7 +140,7 @@ def expand(text: str, values: Values) -> str:
     return VARIABLE.sub(value, text)
 
 
-def condition(args: tuple[str, ...], values: Values) -> bool | None:
+def condition(args: tuple[str, ...], values: Values, tried: Searches) -> bool | None:
     """Return whether the condition of an `if` holds; None: that cannot be told."""
     text = list(args)
     if not text or not text[0].startswith("(") or not text[-1].endswith(")"):
@@ -150,11 +150,11 @@ def condition(args: tuple[str, ...], values: Values) -> bool | None:
     words = [word for word in text if word]
     if not words or not words[0].startswith("$") or words[0][1:] not in values:
         return None
-    results = {_compare(value, words[1:], values) for value in values[words[0][1:]]}
+    results = {_compare(value, words[1:], values, tried) for value in values[words[0][1:]]}
     return results.pop() if len(results) == 1 else None
 
 
-def _compare(value: str, words: list[str], values: Values) -> bool | None:
+def _compare(value: str, words: list[str], values: Values, tried: Searches) -> bool | None:
     if not words:
         return value not in ("", "0")
     if len(words) > 2:
@@ -164,7 +164,7 @@ def _compare(value: str, words: list[str], values: Values) -> bool | None:
         other = expand(operand, values)
         return None if "$" in other else (value == other) is (operator == "=")
     if operator in ("~", "~*", "!~", "!~*"):
-        fits = search(operand, value, any_case=operator.endswith("*"))
+        fits = tried.search(operand, value, any_case=operator.endswith("*"))
         return None if fits is None else fits is not operator.startswith("!")
     return None
 
@@ -189,7 +189,9 @@ def locate(levels: Levels, path: str) -> tuple[Levels, bool] | None:
             return inner
     for each in locations:
         modifier, pattern = modified(each)
-        fits = search(pattern, path, any_case=modifier == "~*") if modifier in ("~", "~*") else False
+        if modifier not in ("~", "~*"):
+            continue
+        fits = searches(levels).search(pattern, path, any_case=modifier == "~*")
         if fits is None:
             return None
         if fits:

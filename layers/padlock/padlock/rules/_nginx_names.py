@@ -7,20 +7,15 @@ Of a name that two servers of one socket state, the first counts: nginx warns an
 Sources: https://nginx.org/en/docs/http/server_names.html; nginx's ngx_hash_add_key and ngx_http_server_names.
 """
 
-import re
 from functools import cached_property
 
 import msgspec
 
 from padlock.evidence import Directive
 from padlock.rules._nginx import Server, Socket
+from padlock.rules._nginx_patterns import searches
 
-LONGEST_REGEX = 200
-"""Characters of a regular expression that is tried."""
 MOST_REGEXES = 50
-UNTRIED = re.compile(r"\)[*+{]|\(\?(?!:|P?<[A-Za-z_])|\\[1-9gk]|\[\[:")
-"""Repeated groups, assertions, references and classes of POSIX."""
-NAMED_GROUP = re.compile(r"\(\?<(?=[A-Za-z_])")
 
 
 class Conflict(msgspec.Struct, frozen=True):
@@ -120,25 +115,9 @@ class Matcher(msgspec.Struct, frozen=True, dict=True):
             if tail := names.trailing.get(".".join(labels[:end])):
                 return Match(tail[0], named=True)
         for tried, (pattern, server) in enumerate(names.patterns):
-            fits = search(pattern, host) if tried < MOST_REGEXES else None
+            fits = searches(server.levels).search(pattern, host) if tried < MOST_REGEXES else None
             if fits is None:
                 return None
             if fits:
                 return Match(server, named=True)
         return Match(self.socket.default, named=False)
-
-
-def search(pattern: str, text: str, *, any_case: bool = True) -> bool | None:
-    """Whether a regular expression of nginx's (PCRE) is found in a text; None: not tried.
-
-    The pattern is a host's, so that only such are tried as cannot take long, and that Python reads as PCRE does.
-    """
-    repeats = len(re.findall(r"(?<!\\)[*+{]", pattern))
-    slow = repeats > 2 or (repeats == 2 and (not pattern.startswith("^") or "|" in pattern))
-    if slow or len(pattern) > LONGEST_REGEX or UNTRIED.search(pattern):
-        return None
-    try:
-        flags = re.ASCII | (re.IGNORECASE if any_case else re.ASCII)
-        return re.search(NAMED_GROUP.sub("(?P<", pattern), text, flags) is not None
-    except (re.error, OverflowError, RecursionError):
-        return None
