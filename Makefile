@@ -33,6 +33,7 @@ lock: install ## pin every dependency anew, with hashes
 	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --python-version 3.13 --universal -o requirements-sam.txt requirements-sam.in
 	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --python-version 3.13 --universal -o requirements-audit.txt requirements-audit.in
 	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --python-version 3.13 --universal -o requirements-fuzz.txt requirements-fuzz.in
+	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --emit-build-options --python-version 3.13 --universal -o requirements-bench.txt requirements-bench.in
 
 .PHONY: run
 run: install ## the main job on this machine, from the schedule to the mailbox: make run [SITES="example.com example.org"]
@@ -81,6 +82,36 @@ hostile: install lab-tools ## as root, sites that mean harm beside healthy ones:
 .PHONY: fuzz
 fuzz: .venv/.fuzz ## feed each parser of remote octets for ten minutes; FUZZ="html css --seconds 60"
 	@$(BIN)/python -m tests.fuzz $(FUZZ)
+
+.venv-bench/.installed: requirements-bench.txt
+	@local/make-venv .venv-bench requirements-bench.txt
+	@touch $@
+
+.PHONY: bench
+bench: install .venv-bench/.installed ## as root, Padlock beside its peers in a lab of 50 sites; BENCH="--help"
+	@local/install-lab bench
+	@$(BIN)/python -m tests.bench compare $(BENCH)
+
+.PHONY: bench-quick
+bench-quick: install .venv-bench/.installed ## the same within three minutes, without testssl.sh
+	@local/install-lab bench
+	@$(BIN)/python -m tests.bench compare --quick $(BENCH)
+
+.PHONY: bench-cold
+bench-cold: build install ## how long each function takes to start in the runtime, what it imports, and what the layers weigh
+	@$(BIN)/python -m tests.bench cold $(BENCH)
+
+.PHONY: bench-fleet
+bench-fleet: install ## how time, memory and writes grow with the number of sites
+	@$(BIN)/python -m tests.bench fleet $(BENCH)
+
+.PHONY: count
+count: install ## what one audit costs, counted; COUNT="--write" accepts it
+	@$(BIN)/python -m tests.bench count $(COUNT)
+
+.PHONY: cost
+cost: install ## what a site costs in AWS, from measured figures and public prices; COST="--sites 1000 --minutes 15"
+	@$(BIN)/python -m local.cost --write docs/cost.md $(COST)
 
 .PHONY: docs
 docs: install ## write docs/checks.md and docs/alerts.md anew, and the tables of docs/security.md

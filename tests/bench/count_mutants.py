@@ -1,0 +1,69 @@
+"""Faults that make an audit dearer, built in on purpose: the figures must show each of them."""
+
+import functools
+import importlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+
+def _twice(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that does its work twice, with the same outcome."""
+
+    @functools.wraps(function)
+    def again(*given: Any, **named: Any) -> Any:
+        function(*given, **named)
+        return function(*given, **named)
+
+    return again
+
+
+def _awaited_twice(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    async def again(*given: Any, **named: Any) -> Any:
+        await function(*given, **named)
+        return await function(*given, **named)
+
+    return again
+
+
+def _uncached(function: Any) -> Any:
+    return function.__wrapped__
+
+
+def _longer(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function whose item has 4 KB more, of what compresses badly."""
+
+    @functools.wraps(function)
+    def grown(*given: Any, **named: Any) -> Any:
+        return function(*given, **named) | {"more": {"S": os.urandom(2048).hex()}}
+
+    return grown
+
+
+MUTANTS: dict[str, tuple[str, str, Callable[[Any], Any]]] = {
+    "each chain is verified twice": ("padlock.probes.trust", "verify", _twice),
+    "each question is asked twice": ("padlock.network.dns", "_attempt", _awaited_twice),
+    "the page is parsed twice": ("padlock.probes.page", "in_page", _twice),
+    "the evidence is judged twice": ("padlock.checking", "assess", _twice),
+    "a context is made for each handshake": ("padlock.network.connection", "context", _uncached),
+    "each certificate is parsed twice": ("padlock.probes.tls", "parse", _twice),
+    "the debugger's place is looked up twice": ("padlock.probes.debugger", "recall", _awaited_twice),
+    "other certificates are looked for twice": ("padlock.probes", "other_certificates", _awaited_twice),
+    "the written row grows": ("padlock.storage.results", "_row", _longer),
+}
+"""What the fault is → module, name and the change of what stands there."""
+
+
+@contextmanager
+def built_in(name: str) -> Iterator[None]:
+    """Have one fault while the block runs; an empty name is none."""
+    if not name:
+        yield
+        return
+    where, what, change = MUTANTS[name]
+    module = importlib.import_module(where)
+    with patch.object(module, what, change(getattr(module, what))):
+        yield
