@@ -1,0 +1,1 @@
+"""What Padlock costs in AWS: prices, measured figures, a model of the stack, and the page docs/cost.md."""
