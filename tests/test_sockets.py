@@ -32,7 +32,9 @@ OPENERS: Mapping[str, set[str]] = {
 }
 """Module that opens connections, starts processes or loads such → who of ours may import it, files and folders."""
 NEVER_IMPORTED = (
-    "_socket", "_ssl", "asyncio.streams", "asyncio.base_events", "asyncio.subprocess", "select", "selectors",
+    "_socket", "_ssl", "asyncio.streams", "asyncio.base_events", "asyncio.subprocess", "asyncio.events",
+    "asyncio.selector_events", "asyncio.unix_events", "asyncio.base_subprocess", "select", "selectors", "posix",
+    "_posixsubprocess", "runpy",
     "socketserver", "http.server", "xmlrpc", "wsgiref", "ftplib", "smtplib", "poplib", "imaplib", "telnetlib",
     "urllib3", "httpx", "httpcore", "requests", "aiohttp", "websockets", "pycurl", "paramiko", "trio", "anyio",
     "multiprocessing", "pty", "ctypes", "cffi", "importlib.util", "imp", "logging.handlers", "xml.sax",
@@ -53,9 +55,9 @@ NEVER_CALLED = (
     "getaddrinfo", "getnameinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getfqdn", "wrap_socket",
     "urlopen", "urlretrieve", "HTTPConnection", "HTTPSConnection", "build_opener", "create_subprocess_exec",
     "create_subprocess_shell", "os.system", "os.popen", "posix_spawn", "execv", "execve", "execvp", "spawnv",
-    "fork", "forkpty", "__import__", "import_module", "eval", "exec",
+    "fork", "forkpty", "__import__", "import_module", "eval", "exec", "*",
 )  # fmt: skip
-"""What would open connections, look up names, start processes or hide an import."""
+"""What would open connections, look up names, start processes or hide an import, as `import *` does."""
 
 
 @functools.cache
@@ -85,13 +87,28 @@ def users(module: str) -> list[Path]:
 
 @functools.cache
 def called(path: Path) -> frozenset[str]:
-    """Return the names of what a file calls or mentions: `b` and `a.b` of `a.b()`."""
+    """Return the names of what a file calls, mentions or imports: `b` and `a.b` of `a.b()`.
+
+    `from a import b as c` is `b` and `a.b` as well, and so is `import a as c` with `c.b()`.
+    """
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    modules = {
+        alias.asname: alias.name
+        for node in nodes
+        if isinstance(node, ast.Import)
+        for alias in node.names
+        if alias.asname
+    }
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes:
         if isinstance(node, ast.Name):
             found.add(node.id)
         elif isinstance(node, ast.Attribute):
-            found |= {node.attr, ast.unparse(node) if isinstance(node.value, ast.Name) else node.attr}
+            found.add(node.attr)
+            if isinstance(node.value, ast.Name):
+                found.add(f"{modules.get(node.value.id, node.value.id)}.{node.attr}")
+        elif isinstance(node, ast.ImportFrom):
+            found |= {name for alias in node.names for name in (alias.name, f"{node.module}.{alias.name}")}
     return frozenset(found)
 
 
@@ -114,6 +131,39 @@ def test_who_may_call(name: str) -> None:
     """Connections, lookups of the system and processes hide behind no other module either."""
     callers = {place(path) for path in [*FILES, *HANDLERS] if name in called(path)}
     assert callers == CALLS.get(name, set())
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("from asyncio import open_connection as oc; oc", "open_connection"),
+        ("from asyncio import open_connection", "open_connection"),
+        ("import asyncio as a; a.open_connection", "open_connection"),
+        ("from asyncio import get_running_loop as g; g().create_connection", "create_connection"),
+        ("from os import system as s; s", "os.system"),
+        ("from os import popen", "os.popen"),
+        ("import os; os.system", "os.system"),
+        ("import os as o; o.system", "os.system"),
+        ("def f():\n    import os as o\n    return o.popen", "os.popen"),
+        ("from os import execv as path", "execv"),
+        ("from importlib import import_module as load", "import_module"),
+        ("from builtins import eval as read", "eval"),
+        ("from os import *", "*"),
+    ],
+)
+def test_another_name_hides_nothing(code: str, name: str, tmp_path: Path) -> None:
+    """What is imported counts as called, whatever it is named here."""
+    assert name in {*CALLS, *NEVER_CALLED}
+    file = tmp_path / "file.py"
+    file.write_text(code, encoding="utf-8")
+    assert name in called(file)
+
+
+def test_harmless_names_are_none_of_those(tmp_path: Path) -> None:
+    """A word of ours that a module has a function of, and what is imported for its values, call nothing."""
+    file = tmp_path / "file.py"
+    file.write_text("from os import environ as e, path; e; host.system; system = 2 * 3", encoding="utf-8")
+    assert not called(file) & {*CALLS, *NEVER_CALLED}
 
 
 def test_only_classes_are_taken_from_clients() -> None:

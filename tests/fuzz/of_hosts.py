@@ -42,11 +42,26 @@ def host_samples() -> Iterator[bytes]:
     yield b"padlock-host/1 gzip " + base64.encodebytes(gzip.compress(healthy))
     yield document().encode()
     yield document(section("nginx_config", dump({"/etc/nginx/nginx.conf": "events {}"})), uid=-1).encode()
+    yield document(section("nftables", rule_set(maps=100, elements=5_000))).encode()
+    yield document(section("nftables", rule_set(rules=30, maps=2, elements=200))).encode()
     yield document(collected_at=1e300).encode()
     yield document(collected_at=-62_135_596_800).encode()
     yield b"padlock-host/1 gzip " + base64.b64encode(gzip.compress(b" " * 20_000_000))
     yield b"[" * 3_000_000
     yield b'{"sections":' + b"[" * 3_000_000
+
+
+def rule_set(rules: int = 1, maps: int = 1, elements: int = 1) -> str:
+    """Return rules that each ask the same verdict map several times: short, and long to follow."""
+    place = {"family": "inet", "table": "f"}
+    listed = [[port, {"drop": None}] for port in range(10_000, 10_000 + elements)]
+    asked = {"vmap": {"key": {"payload": {"protocol": "tcp", "field": "dport"}}, "data": "@ports"}}
+    objects = [
+        {"chain": {**place, "name": "input", "hook": "input", "prio": 0, "policy": "accept"}},
+        {"map": {**place, "name": "ports", "type": "inet_service", "map": "verdict", "elem": listed}},
+        *({"rule": {**place, "chain": "input", "expr": [asked] * maps}} for _ in range(rules)),
+    ]
+    return json.dumps({"nftables": objects})
 
 
 def _host(data: bytes) -> None:
@@ -103,7 +118,15 @@ def _long() -> Iterator[bytes]:
             b"?",
         ):
             yield bytes([number]) + part * (60_000 // len(part))
-    yield bytes([NAMES.index("nftables")]) + b'{"nftables":[' + b"[" * 90_000
+    nftables = bytes([NAMES.index("nftables")])
+    yield nftables + b'{"nftables":[' + b"[" * 90_000
+    yield nftables + rule_set(maps=100, elements=5_000).encode()
+    yield nftables + rule_set(rules=10, maps=4, elements=300).encode()
+    for name in ("iptables", "ip6tables"):
+        rules = b"-A INPUT " + b"-s 1.2.3.4 " * 90 + b"-j DROP\n"
+        yield bytes([NAMES.index(name)]) + b"*filter\n:INPUT DROP [0:0]\n" + rules * 390
+    lines = b"1 " * 90 + b" ALLOW IN  " + b"1.2.3.4 " * 28 + b"\n"
+    yield bytes([NAMES.index("ufw")]) + b"Status: active\nDefault: deny (incoming)\n" + lines * 950
 
 
 def _section(data: bytes) -> None:

@@ -179,6 +179,8 @@ def test_rules_that_could_not_be_understood() -> None:
     """Neither blocked nor allowed: not known, which leaves step 3 to what shows from outside."""
     seen = closed(Filter("nftables"))
     assert "nftables (443/tcp IPv4)" in unassessed(BLOCKED, seen)
+    seen = closed(Filter("nftables", detail=dict.fromkeys(ALL, "too much")))
+    assert 'nftables (443/tcp IPv4: "too much")' in unassessed(BLOCKED, seen)
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,7 @@ class Filter(msgspec.Struct, frozen=True):
     allowed: tuple[str, ...] = ()
     """What is in neither could not be told."""
     detail: Mapping[str, str] = {}
-    """Entry of `blocked` → the rule, policy or absence that decides."""
+    """Entry that is not in `allowed` → the rule, policy or absence that decides, or why that cannot be told."""
     chains: Mapping[str, str] = {}
     """The same → the chain that decides, as its tool takes it: nft `inet filter input`, iptables `INPUT`."""
     restricted: tuple[str, ...] = ()

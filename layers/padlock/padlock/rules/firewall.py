@@ -88,7 +88,7 @@ def _judged(site: Site, evidence: Evidence, machine: Host, entries: list[Entry])
     elif why := unread(machine, "ufw", "nftables", "iptables", "ip6tables"):
         yield Unknown(subject, why)
     elif untold := [
-        f"{_title(one)} ({entry.name})"
+        f"{_title(one)} ({entry.name}{f': {quoted(reason)}' if (reason := one.detail.get(entry.name)) else ''})"
         for entry in asked
         for one in active
         if entry.name not in one.blocked and entry.name not in one.allowed

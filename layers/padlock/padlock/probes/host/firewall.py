@@ -10,54 +10,57 @@ import msgspec
 
 from padlock.evidence.host import Filter
 from padlock.probes.host import iptables, nftables, ufw
-from padlock.probes.host.document import Document, Section
-from padlock.probes.host.packets import PACKETS, Fate, Packet, judged
+from padlock.probes.host.document import Document
+from padlock.probes.host.packets import ENDLESS, LARGEST, PACKETS, Fate, Looks, Packet, followed, judged
 
 _FAMILIES: dict[Literal[4, 6], tuple[str, str]] = {4: ("iptables", "ip"), 6: ("ip6tables", "ip6")}
 _LEGACY = "# Warning: iptables-legacy tables present"
+
+type _Tables = dict[Literal[4, 6], iptables.Tables]
 
 
 def read(document: Document) -> tuple[Filter, ...] | None:
     """Return what each of them does; empty: the host has none; None: none of them could be read."""
     sections = [document.section(name) for name in ("ufw", "nftables", "iptables", "ip6tables")]
     tables = {version: saved for version in _FAMILIES if (saved := _tables(document, version))}
-    filters = [each for each in (_ufw(document), _nftables(document, tables), _iptables(document, tables)) if each]
+    looks = Looks()
+    of_ufw = _ufw(document, looks)  # first, as it is the shortest: what one takes the next does not have
+    ways = _ways(document, tables, looks)
+    filters = [each for each in (of_ufw, _nftables(document, tables, looks), _iptables(ways, tables)) if each]
     if filters or all(section and section.ran().missing for section in sections):
-        return tuple(_without_translated(filters, tables))
+        return tuple(_without_translated(filters, ways))
     return None
-
-
-def _whole(section: Section | None) -> bool:
-    return section is not None and section.status == 0 and not section.cut
 
 
 def _tables(document: Document, version: Literal[4, 6]) -> iptables.Tables | None:
     section = document.section(_FAMILIES[version][0])
-    return iptables.parse(section.output, version) if section and _whole(section) else None
+    whole = section is not None and section.status == 0 and not section.cut
+    return iptables.parse(section.output, version) if section and whole else None
 
 
-def _ufw(document: Document) -> Filter | None:
+def _ufw(document: Document, looks: Looks) -> Filter | None:
     section = document.section("ufw")
     if section is None or section.status != 0:
         return None
-    return Filter("ufw") if section.cut else ufw.read(section.output)
+    return Filter("ufw") if section.cut or len(section.output) > LARGEST else ufw.read(section.output, looks)
 
 
-def _nftables(document: Document, tables: dict[Literal[4, 6], iptables.Tables]) -> Filter | None:
+def _nftables(document: Document, tables: _Tables, looks: Looks) -> Filter | None:
     section = document.section("nftables")
     if section is None or section.status != 0:
         return None
     if section.cut:
         return Filter("nftables")
     kept = {
-        _FAMILIES[version][1]: tuple(saved.found)
+        _FAMILIES[version][1]: saved.found.keys()
         for version, saved in tables.items()
         if _in_nftables(document, version)
     }
-    ruleset = nftables.parse(section.output, kept)
+    ruleset = nftables.parse(section.output, kept, looks)
     if ruleset is None:
         return Filter("nftables")
-    return judged("nftables", {packet: nftables.fates(ruleset, packet) for packet in PACKETS}, active=ruleset.active)
+    ways = {packet: followed(lambda one: nftables.fates(ruleset, one), packet) for packet in PACKETS}
+    return judged("nftables", ways, active=ruleset.active)
 
 
 def _in_nftables(document: Document, version: Literal[4, 6]) -> bool:
@@ -66,9 +69,8 @@ def _in_nftables(document: Document, version: Literal[4, 6]) -> bool:
     return section is not None and ("(nf_tables)" in section.output or "xtables-save" in section.output)
 
 
-def _iptables(document: Document, tables: dict[Literal[4, 6], iptables.Tables]) -> Filter | None:
-    if not tables:
-        return None
+def _ways(document: Document, tables: _Tables, looks: Looks) -> dict[Packet, list[Fate]]:
+    """Return what becomes of each packet in iptables' chains."""
     unseen = [Fate({"unclear": "legacy tables"})]
     legacy = {
         name: _LEGACY in section.output for name, _ in _FAMILIES.values() if (section := document.section(name))
@@ -76,20 +78,21 @@ def _iptables(document: Document, tables: dict[Literal[4, 6], iptables.Tables]) 
 
     def fates(packet: Packet) -> list[Fate]:
         name = _FAMILIES[packet.version][0]
-        return iptables.fates(tables[packet.version], packet) + (unseen if legacy[name] else [])
+        return iptables.fates(tables[packet.version], packet, looks) + (unseen if legacy[name] else [])
 
-    known = {packet: fates(packet) for packet in PACKETS if packet.version in tables}
-    return judged("iptables", known, active=any(saved.active for saved in tables.values()))
+    return {packet: followed(fates, packet) for packet in PACKETS if packet.version in tables}
 
 
-def _without_translated(found: list[Filter], tables: dict[Literal[4, 6], iptables.Tables]) -> Iterator[Filter]:
-    """Yield the filters, less what never reaches them: Docker hands a published port on before ufw's rules."""
+def _iptables(ways: dict[Packet, list[Fate]], tables: _Tables) -> Filter | None:
+    return judged("iptables", ways, active=any(saved.active for saved in tables.values())) if tables else None
+
+
+def _without_translated(found: list[Filter], ways: dict[Packet, list[Fate]]) -> Iterator[Filter]:
+    """Yield the filters, less what may never reach them: Docker hands a published port on before ufw's rules."""
     away = {
         str(packet)
-        for packet in PACKETS
-        if packet.version in tables
-        for fate in iptables.fates(tables[packet.version], packet)
-        if "translate" in fate.verdicts
+        for packet, fates in ways.items()
+        if any("translate" in fate.verdicts or fate.why == ENDLESS for fate in fates)
     }
     for each in found:
         left = {

@@ -10,12 +10,14 @@ from typing import Literal
 import msgspec
 
 from padlock.probes.host.packets import (
+    ENDLESS,
+    LARGEST,
     Chain,
     Fate,
+    Looks,
     Match,
     Packet,
     Step,
-    conjunction,
     destination,
     disjunction,
     fate,
@@ -27,6 +29,8 @@ from padlock.probes.host.packets import (
 
 _RULES = 20_000
 _LINE = 4_000
+_WORDS = 200
+"""Of one rule."""
 _WORD = re.compile(r'"(?:[^"\\]|\\.)*"|\S+')
 _ORDER = (
     ("raw", "PREROUTING"),
@@ -98,13 +102,13 @@ class Tables(msgspec.Struct, frozen=True):
     version: Literal[4, 6]
     found: Mapping[str, Table]
     whole: bool
-    """False: there were more rules than are kept, and what they do cannot be told."""
+    """False: there were more rules, or longer ones, than are kept, and what they do cannot be told."""
 
     @property
     def active(self) -> bool:
         """Whether anything is there that could stop a packet on its way in."""
         chains = ((self.found[table], chain) for table, chain in _ORDER if table in self.found)
-        return any(
+        return not self.whole or any(
             table.rules.get(chain) or table.policies.get(chain, "ACCEPT") != "ACCEPT" for table, chain in chains
         )
 
@@ -112,6 +116,8 @@ class Tables(msgspec.Struct, frozen=True):
 def parse(saved: str, version: Literal[4, 6]) -> Tables:
     """Return the tables of a save; lines that are none of it are left out."""
     tables: dict[str, Table] = {}
+    if len(saved) > LARGEST:
+        return Tables(version, tables, whole=False)
     table, count, whole = Table(), 0, True
     for line in saved.split("\n"):
         if line.startswith("*"):
@@ -122,7 +128,8 @@ def parse(saved: str, version: Literal[4, 6]) -> Tables:
         elif line.startswith("-A "):
             count += 1
             whole = whole and count <= _RULES and len(line) <= _LINE
-            words = _WORD.findall(line[:_LINE])[1:200] if whole else []
+            words = _WORD.findall(line[:_LINE])[1:]
+            whole = whole and len(words) <= _WORDS
             if words:
                 table.rules.setdefault(words[0], []).append(tuple(words[1:]))
         if not whole:
@@ -130,28 +137,30 @@ def parse(saved: str, version: Literal[4, 6]) -> Tables:
     return Tables(version, tables, whole)
 
 
-def fates(tables: Tables, packet: Packet) -> list[Fate]:
-    """Return what each base chain does with a packet, in the order in which it passes them."""
+def fates(tables: Tables, packet: Packet, looks: Looks) -> list[Fate]:
+    """Return what each base chain does with a packet, in the order in which it passes them; TooMuch: see Looks."""
     if not tables.whole:
-        return [Fate({"unclear": "too many rules"})]
-    return [_fate(table, tables.found[table], name, packet) for table, name in _ORDER if table in tables.found]
+        return [Fate({"unclear": ENDLESS})]
+    return [_fate(table, tables.found[table], name, packet, looks) for table, name in _ORDER if table in tables.found]
 
 
-def _fate(table_name: str, table: Table, name: str, packet: Packet) -> Fate:
+def _fate(table_name: str, table: Table, name: str, packet: Packet, looks: Looks) -> Fate:
     def find(chain: str) -> Chain | None:
+        looks.take()
         if chain not in table.policies and chain not in table.rules:
             return None
-        steps = tuple(_step(words, packet, table) for words in table.rules.get(chain, ()))
+        steps = tuple(_step(words, packet, table, looks) for words in table.rules.get(chain, ()))
         return Chain(steps, table.policies.get(chain, "ACCEPT").lower(), chain)
 
     found = fate(find(name) or Chain((), "accept", name), find)
     return found if table_name == "filter" else msgspec.structs.replace(found, chain="")
 
 
-def _step(words: Sequence[str], packet: Packet, table: Table) -> Step:
+def _step(words: Sequence[str], packet: Packet, table: Table, looks: Looks) -> Step:
     """Return what one rule is for a packet."""
-    conditions, verdict = [], ""
+    held, verdict = Match.YES, ""
     rest = list(words)
+    looks.take()
     while rest:
         negated = rest[0] == "!" and len(rest) > 1
         option = rest[1] if negated else rest[0]
@@ -160,10 +169,14 @@ def _step(words: Sequence[str], packet: Packet, table: Table) -> Step:
             verdict = _verdict(option, rest[0] if rest else "", table)
             break
         count = _count(option, rest)
-        met = _met(option, [word.strip('"') for word in rest[:count]], packet)
-        conditions.append(met.negated() if negated else met)
+        values = [word.strip('"') for word in rest[:count]]
+        looks.take(1 + sum(value.count(",") for value in values))
+        met = _met(option, values, packet)
+        held = min(held, met.negated() if negated else met)
+        if held is Match.NO:
+            return Step(held, "")
         del rest[:count]
-    return Step(conjunction(conditions), verdict, " ".join(words))
+    return Step(held, verdict, " ".join(words))
 
 
 def _verdict(option: str, target: str, table: Table) -> str:

@@ -7,18 +7,19 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from padlock.probes.host.packets import (
+    Looks,
     Match,
     Packet,
     destination,
-    disjunction,
     interface,
     ports,
     source,
     source_ports,
 )
 
-_ELEMENTS = 20_000
 _ORDERED: Mapping[str, Callable[[int, int], bool]] = {
     "<": operator.lt,
     ">": operator.gt,
@@ -29,12 +30,26 @@ _NEUTRAL = frozenset(
     ("counter", "log", "comment", "mangle", "notrack", "ct helper", "ct timeout", "secmark", "flow", "dup")
 )
 """Statements that leave the packet on its way."""
+_FLAGS = 32
+"""Names and groups of names in one list of TCP's eight flags; nft writes twice as many as there are flags."""
 _PROTOCOLS = ("tcp", 6)
 _OTHERS = ("udp", "icmp", "icmpv6", "sctp", "dccp", "udplite", "esp", "ah", "comp", "igmp", "gre", "arp")
 
 
-def met(left: Any, op: str, right: Any, packet: Packet, sets: Mapping[str, list[Any]]) -> Match:
-    """Return whether a comparison holds for the packet; sets are the named ones of its table."""
+type _Asked = tuple[str, str, int]
+
+
+class Sets(msgspec.Struct):
+    """The named sets and maps of one table, and what was looked at of them."""
+
+    looks: Looks
+    named: dict[str, list[Any]] = {}
+    answers: dict[_Asked, Match] = {}
+    """Name of a set, field, the packet's IP version or port → whether the field is in it: it is gone through once."""
+
+
+def met(left: Any, op: str, right: Any, packet: Packet, sets: Sets) -> Match:
+    """Return whether a comparison holds for the packet; sets are those of its table. TooMuch: see Looks."""
     if _absent(left, packet):
         return Match.NO  # a condition on what the packet does not have fails, whichever way it is asked
     if op in _ORDERED:
@@ -43,10 +58,7 @@ def met(left: Any, op: str, right: Any, packet: Packet, sets: Mapping[str, list[
         return Match.MAYBE
     found = _flags(left, op, right)
     if found is None:
-        values = _values(right, sets)
-        found = (
-            Match.MAYBE if values is None else disjunction(_equal(left, element(value), packet) for value in values)
-        )
+        found = _in_named(left, right[1:], packet, sets) if _is_name(right) else _in(left, right, packet, sets.looks)
     return found.negated() if op in ("!=", "!") else found
 
 
@@ -57,10 +69,14 @@ def condition(statement: Mapping[str, Any]) -> Match:
             return Match.MAYBE if "quota" in statement else Match.NO
         case {"limit": _} | {"ct count": _}:
             return Match.YES
+        case {"meter": {"stmt": {"meter": _} | {"set": _}}}:
+            return Match.MAYBE
         case {"meter": {"stmt": dict(inner)}}:
             return condition(inner)
         case {"set": {"stmt": list(inner)}}:
-            return min((condition(each) for each in inner if isinstance(each, dict)), default=Match.YES)
+            several = [each for each in inner if isinstance(each, dict)]
+            nested = any(each.keys() & {"meter", "set"} for each in several)
+            return Match.MAYBE if nested else min(map(condition, several), default=Match.YES)
         case {"set": _} | {"map": _}:
             return Match.YES
         case {"xt": {"type": "match", "name": "comment"}} | {"xt": {"type": "target", "name": "LOG"}}:
@@ -76,16 +92,42 @@ def element(value: Any) -> Any:
     return value
 
 
-def _values(right: Any, sets: Mapping[str, list[Any]]) -> list[Any] | None:
-    """Return what the right side lists; None where its set is not known."""
+def _is_name(right: Any) -> bool:
+    return isinstance(right, str) and right.startswith("@")
+
+
+def _in_named(left: Any, name: str, packet: Packet, sets: Sets) -> Match:
+    """Return whether a field of the packet is in a named set, of which many rules may ask the same."""
+    if name not in sets.named:
+        return Match.MAYBE
+    match left:
+        case {"payload": {"protocol": "ip" | "ip6", "field": ("saddr" | "daddr") as field}}:
+            asked: _Asked = (name, field, packet.version)
+        case {"payload": {"protocol": "tcp" | "th", "field": ("sport" | "dport") as field}}:
+            asked = (name, field, packet.port)
+        case _:
+            return _in(left, sets.named[name], packet, sets.looks)
+    if asked not in sets.answers:
+        sets.answers[asked] = _in(left, sets.named[name], packet, sets.looks)
+    return sets.answers[asked]
+
+
+def _in(left: Any, right: Any, packet: Packet, looks: Looks) -> Match:
+    """Return whether a field of the packet is a value, or one of several."""
     match right:
-        case str(name) if name.startswith("@"):
-            return sets[name[1:]][:_ELEMENTS] if name[1:] in sets else None
         case {"set": list(values)}:
-            return values[:_ELEMENTS]
-        case list():
-            return right[:_ELEMENTS]
-    return [right]
+            pass
+        case list(values):
+            pass
+        case _:
+            values = [right]
+    found = Match.NO
+    for value in values:
+        looks.take()
+        found = max(found, _equal(left, element(value), packet))
+        if found is Match.YES:
+            break
+    return found
 
 
 def _absent(left: Any, packet: Packet) -> bool:
@@ -186,20 +228,22 @@ def _ordered(left: Any, op: str, right: Any, packet: Packet) -> Match:
 
 def _flags(left: Any, op: str, right: Any) -> Match | None:
     """Return whether the flags of the packet, of which only SYN is set, are those; None: it is not about flags."""
-    wanted = _words(right)
     match left:
         case {"payload": {"protocol": "tcp", "field": "flags"}}:
+            wanted = _words(right)
             return _whether(wanted == {"syn"} or (op in ("in", "!") and "syn" in wanted))
         case {"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, mask]}:
-            return _whether(wanted == {"syn"} & _words(mask))
+            return _whether(_words(right) == {"syn"} & _words(mask))
     return None
 
 
 def _words(flags: Any) -> set[str]:
     """Return the names of flags, however they are put together; nothing for 0."""
-    match flags:
-        case str(name):
-            return {name}
-        case list(several) | {"|": list(several)}:
-            return {name for each in several[:8] for name in _words(each)}
-    return set()
+    names, left = set(), [flags]
+    for _ in range(_FLAGS):
+        match left.pop() if left else None:
+            case str(name):
+                names.add(name)
+            case list(several) | {"|": list(several)}:
+                left += several[:_FLAGS]
+    return names

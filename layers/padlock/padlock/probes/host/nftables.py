@@ -3,16 +3,15 @@
 Source: libnftables-json(5); nft(8) for the hooks' order.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from padlock.network.failure import printable
-from padlock.probes.host.nft_match import condition, element, met
-from padlock.probes.host.packets import Chain, Fate, Match, Packet, Step, conjunction, fate
+from padlock.probes.host.nft_match import Sets, condition, element, met
+from padlock.probes.host.packets import LARGEST, Chain, Fate, Looks, Match, Packet, Step, fate
 
-_LARGEST = 1_500_000
 _RULES = 20_000
 _HOOKS = {"ingress": 0, "prerouting": 1, "input": 2}
 _FAMILIES = {"ip": (4,), "ip6": (6,), "inet": (4, 6), "netdev": (4, 6)}
@@ -27,6 +26,8 @@ _FINAL = {
 _FINAL |= dict.fromkeys(("dnat", "redirect", "tproxy", "fwd"), "translate") | {"synproxy": "unclear"}
 _COMPATIBLE = ("filter", "mangle", "nat", "raw", "security")
 """Tables that iptables keeps in nftables: iptables-save tells them better."""
+_SHOWN = 8
+"""Looks that one rule takes which is written out for a person."""
 
 type _Key = tuple[str, str, str]
 type _Rule = Mapping[str, Any]
@@ -35,9 +36,11 @@ type _Rule = Mapping[str, Any]
 class Ruleset(msgspec.Struct):
     """What nft listed: each object under family, table and name."""
 
+    looks: Looks
     chains: dict[_Key, _Rule] = {}
     rules: dict[_Key, list[Any]] = {}
-    sets: dict[_Key, list[Any]] = {}
+    tables: dict[tuple[str, str], Sets] = {}
+    """Of a family and a table: its sets and maps."""
     dormant: set[tuple[str, str]] = set()
 
     def bases(self, version: int) -> list[_Key]:
@@ -55,18 +58,18 @@ class Ruleset(msgspec.Struct):
         return any(self.rules.get(key) or self.chains[key].get("policy") == "drop" for key in bases)
 
 
-def parse(listed: str, kept_by_iptables: Mapping[str, Sequence[str]]) -> Ruleset | None:
+def parse(listed: str, kept_by_iptables: Mapping[str, Collection[str]], looks: Looks) -> Ruleset | None:
     """Return the rule set, without tables that iptables keeps there (family → tables); None where it is none."""
     line = next((line for line in listed.split("\n") if line.startswith("{")), "")
-    if not line or len(listed) > _LARGEST:
-        return Ruleset() if not listed.strip() else None
+    if not line or len(listed) > LARGEST:
+        return Ruleset(looks) if not listed.strip() else None
     try:
         objects = msgspec.json.decode(line)["nftables"]
     except (msgspec.MsgspecError, RecursionError, KeyError, TypeError):
         return None
     if not isinstance(objects, list) or len(objects) > _RULES:
         return None
-    ruleset = Ruleset()
+    ruleset = Ruleset(looks)
     for kind, body in (pair for entry in objects if isinstance(entry, dict) for pair in entry.items()):
         if isinstance(body, dict) and not _elsewhere(kind, body, kept_by_iptables):
             _add(ruleset, kind, body)
@@ -74,11 +77,11 @@ def parse(listed: str, kept_by_iptables: Mapping[str, Sequence[str]]) -> Ruleset
 
 
 def fates(ruleset: Ruleset, packet: Packet) -> list[Fate]:
-    """Return what each base chain does with a packet, in the order in which it passes them."""
+    """Return what each base chain does with a packet, in the order in which it passes them; TooMuch: see Looks."""
     return [_fate(ruleset, key, packet) for key in ruleset.bases(packet.version)]
 
 
-def _elsewhere(kind: str, body: Mapping[str, Any], kept_by_iptables: Mapping[str, Sequence[str]]) -> bool:
+def _elsewhere(kind: str, body: Mapping[str, Any], kept_by_iptables: Mapping[str, Collection[str]]) -> bool:
     family, table = _text(body.get("family")), _text(body.get("name" if kind == "table" else "table"))
     return table in _COMPATIBLE and table in kept_by_iptables.get(family, ())
 
@@ -94,7 +97,8 @@ def _add(ruleset: Ruleset, kind: str, body: Mapping[str, Any]) -> None:
             ruleset.rules.setdefault((family, table, chain), []).append(expressions)
         case (("set" | "map"), _):
             elements = body.get("elem", [])
-            ruleset.sets[family, table, name] = elements if isinstance(elements, list) else []
+            sets = ruleset.tables.setdefault((family, table), Sets(ruleset.looks))
+            sets.named[name] = elements if isinstance(elements, list) else []
 
 
 def _is_base(chain: Mapping[str, Any]) -> bool:
@@ -113,10 +117,10 @@ def _fate(ruleset: Ruleset, base: _Key, packet: Packet) -> Fate:
         key = (family, table, name)
         if key not in ruleset.chains:
             return None
-        steps = [step for rule in ruleset.rules.get(key, ()) for step in _steps(rule, packet, ruleset, key)]
         policy = "drop" if ruleset.chains[key].get("policy") == "drop" else "accept"
-        return Chain(tuple(steps), policy, printable(" ".join(key)))
+        return Chain(_steps(ruleset, key, packet), policy, printable(" ".join(key)))
 
+    ruleset.looks.take(_SHOWN)
     found = fate(find(base[2]) or Chain(()), find)
     chain = ruleset.chains[base]
     if chain.get("hook") == "ingress":  # of one device, which may not be the visitors'
@@ -124,39 +128,52 @@ def _fate(ruleset: Ruleset, base: _Key, packet: Packet) -> Fate:
     return found if chain.get("hook") == "input" else msgspec.structs.replace(found, chain="")
 
 
-def _steps(expressions: Sequence[Any], packet: Packet, ruleset: Ruleset, key: _Key) -> Iterator[Step]:
-    """Yield what one rule is for a packet: one step, and one for each entry of a verdict map in it."""
-    conditions: list[Match] = []
-    verdict, text = "", printable(f"{' '.join(key)}: {_shown(expressions)}", 300)
-    sets = {name: elements for (family, table, name), elements in ruleset.sets.items() if (family, table) == key[:2]}
-    for expression in expressions[:100]:
+def _steps(ruleset: Ruleset, key: _Key, packet: Packet) -> tuple[Step, ...]:
+    """Return what a chain's rules are for a packet, but those that repeat an earlier one in vain."""
+    sets = ruleset.tables.get(key[:2]) or Sets(ruleset.looks)
+    steps: dict[tuple[Match, str], Step] = {}
+    ruleset.looks.take()
+    for expressions in ruleset.rules.get(key, ()):
+        for way in _ways(expressions, packet, sets):
+            if way[0] is not Match.NO and way[1] and way not in steps:
+                ruleset.looks.take(_SHOWN)
+                steps[way] = Step(*way, printable(f"{' '.join(key)}: {_shown(expressions)}", 300))
+    return tuple(steps.values())
+
+
+def _ways(expressions: Sequence[Any], packet: Packet, sets: Sets) -> Iterator[tuple[Match, str]]:
+    """Yield what one rule is for a packet: a match and a verdict, and such of each entry of a verdict map in it."""
+    held, verdict = Match.YES, ""
+    for expression in expressions:
+        sets.looks.take()
         match expression:
             case {"vmap": {"key": left, "data": data}}:
-                for entry in _entries(data, sets):
-                    reached = met(left, "==", entry[0], packet, sets)
-                    yield Step(conjunction([*conditions, reached]), _verdict(entry[1]), text)
+                for value, reached in _entries(data, sets):
+                    sets.looks.take()
+                    yield min(held, met(left, "==", value, packet, sets)), _verdict(reached)
             case {"match": {"op": str(op), "left": left, "right": right}}:
-                conditions.append(met(left, op, right, packet, sets))
+                held = min(held, met(left, op, right, packet, sets))
             case dict():
                 found = _verdict(expression)
-                conditions.append(Match.YES if found else condition(expression))
+                held = held if found else min(held, condition(expression))
                 verdict = found or verdict
             case _:
-                conditions.append(Match.MAYBE)
-    if verdict:
-        yield Step(conjunction(conditions), verdict, text)
+                held = min(held, Match.MAYBE)
+        if held is Match.NO:
+            return
+    yield held, verdict
 
 
-def _entries(data: Any, sets: Mapping[str, list[Any]]) -> Iterator[tuple[Any, Mapping[str, Any]]]:
+def _entries(data: Any, sets: Sets) -> Iterator[tuple[Any, Mapping[str, Any]]]:
     """Yield value and verdict of each entry of a verdict map."""
     match data:
         case str(name):
-            entries = sets.get(name.removeprefix("@"), [])
+            entries = sets.named.get(name.removeprefix("@"), [])
         case {"set": list(entries)}:
             pass
         case _:
             entries = []
-    for entry in entries[:5_000]:
+    for entry in entries:
         match entry:
             case [value, dict(verdict)]:
                 yield element(value), verdict
@@ -185,7 +202,7 @@ def _shown(expressions: Sequence[Any]) -> str:
             case {
                 "match": {
                     "left": {"payload": {"protocol": str(protocol), "field": str(field)}},
-                    "op": op,
+                    "op": str(op),
                     "right": right,
                 }
             }:
@@ -193,12 +210,12 @@ def _shown(expressions: Sequence[Any]) -> str:
             case {
                 "match": {
                     "left": ({"meta": {"key": str(field)}} | {"ct": {"key": str(field)}}),
-                    "op": op,
+                    "op": str(op),
                     "right": right,
                 }
             }:
                 words.append(f"{field} {'' if op in ('==', 'in') else f'{op} '}{_value(right)}")
-            case {"jump": {"target": target}} | {"goto": {"target": target}}:
+            case {"jump": {"target": str(target)}} | {"goto": {"target": str(target)}}:
                 words.append(f"{next(iter(expression))} {target}")
             case {"vmap": {"key": {"payload": {"protocol": str(protocol), "field": str(field)}}}}:
                 words.append(f"{protocol} {field} vmap")
@@ -210,11 +227,18 @@ def _shown(expressions: Sequence[Any]) -> str:
 def _value(right: Any) -> str:
     match right:
         case {"set": list(values)}:
-            return f"{{ {', '.join(_value(value) for value in values[:8])} }}"
-        case {"prefix": {"addr": address, "len": length}}:
-            return f"{address}/{length}"
-        case {"range": [first, last]}:
-            return f"{first}-{last}"
+            return f"{{ {', '.join(_single(value) for value in values[:8])} }}"
         case list():
-            return ",".join(str(value) for value in right[:8])
-    return str(right)[:60] if isinstance(right, str | int) else "…"
+            return ",".join(_single(value) for value in right[:8])
+    return _single(right)
+
+
+def _single(value: Any) -> str:
+    match value:
+        case {"prefix": {"addr": str(address), "len": int(length)}}:
+            return f"{address[:60]}/{length}"
+        case {"range": [str() | int() as first, str() | int() as last]}:
+            return f"{first}-{last}"[:120]
+        case str() | int():
+            return str(value)[:60]
+    return "…"

@@ -15,16 +15,24 @@ from padlock.evidence.host import Filter
 from padlock.network.failure import printable
 
 PORTS = (80, 443)
+LARGEST = 500_000
+"""Characters of one firewall's listing; the collector cuts each at 400,000 octets."""
+LOOKS = 80_000
+"""Rules, conditions and elements of sets that are looked at for one host: 0.4 s at most. A set of 10,000 addresses
+takes a quarter of them, and 500 rules a tenth."""
+ENDLESS = "there is too much in its rules and sets to follow"
 DEPTH = 32
 """Of jumps; the kernel allows 16."""
 EPHEMERAL = (32_768, 60_999)
 """Source ports that every usual client takes some of."""
-_NOT_VISITORS = tuple(
-    map(
-        ipaddress.ip_network,
-        ("127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4", "::1/128", "fe80::/10", "ff00::/8"),
-    )
-)
+_NOT_VISITORS = {
+    version: [(int(block[0]), int(block[-1])) for block in map(ipaddress.ip_network, blocks)]
+    for version, blocks in {
+        4: ("127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"),
+        6: ("::1/128", "fe80::/10", "ff00::/8"),
+    }.items()
+}
+"""IP version → first and last addresses, as numbers, of blocks that no visitor comes from."""
 _WIDE = {4: 8, 6: 16}
 """A shorter prefix than this is too much of the Internet to be called some addresses."""
 _INNER = (
@@ -55,6 +63,22 @@ class Packet(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         """Return it as the evidence names it: `443/tcp IPv4`."""
         return f"{self.port}/tcp IPv{self.version}"
+
+
+class TooMuch(Exception):
+    """What a host's firewalls hold would take too long to follow."""
+
+
+class Looks(msgspec.Struct):
+    """What may still be looked at of a host's firewalls, whatever refers to whatever in them."""
+
+    left: int = LOOKS
+
+    def take(self, number: int = 1) -> None:
+        """Look at so many things more; TooMuch where that are too many."""
+        self.left -= number
+        if self.left < 0:
+            raise TooMuch
 
 
 PACKETS = tuple(Packet(port, version) for version in (4, 6) for port in PORTS)
@@ -124,6 +148,14 @@ class Fate(msgspec.Struct, frozen=True):
 type Find = Callable[[str], Chain | None]
 
 
+def followed(follow: Callable[[Packet], list[Fate]], packet: Packet) -> list[Fate]:
+    """Return what becomes of a packet; that it cannot be told where following it would take too long."""
+    try:
+        return follow(packet)
+    except TooMuch:
+        return [Fate({"unclear": ENDLESS})]
+
+
 def fate(base: Chain, find: Find) -> Fate:
     """Follow the packet through a base chain and the chains that it jumps to; each chain is walked once."""
     walked: dict[str, Fate] = {}
@@ -189,7 +221,8 @@ def source(written: str, packet: Packet) -> Match:
         return Match.NO
     if network.prefixlen == 0:
         return Match.YES
-    if any(network[0] in other and network[-1] in other for other in _NOT_VISITORS):
+    first, last = int(network.network_address), int(network.broadcast_address)
+    if any(begin <= first and last <= end for begin, end in _NOT_VISITORS[network.version]):
         return Match.NO
     return Match.MAYBE if network.prefixlen < _WIDE[network.version] else Match.FEW
 
@@ -229,6 +262,7 @@ def judged(kind: Kind, fates: Mapping[Packet, list[Fate]], active: bool) -> Filt
     """Return the evidence of one firewall: the packet goes through all of its base chains."""
     blocked: dict[str, str] = {}
     restricted: dict[str, str] = {}
+    untold: dict[str, str] = {}
     chains: dict[str, str] = {}
     allowed = []
     for packet, ways in fates.items():
@@ -245,19 +279,22 @@ def judged(kind: Kind, fates: Mapping[Packet, list[Fate]], active: bool) -> Filt
             restricted[str(packet)] = f"only for some sources: {'; '.join(words)}"
         elif all(way.accepted for way in ways):
             allowed.append(str(packet))
+        elif nowhere := [way for way in ways if way.verdicts.keys() == {"unclear"}]:
+            untold[str(packet)] = nowhere[0].why
     return Filter(
         kind=kind,
         active=active,
         blocked=tuple(blocked),
         allowed=tuple(allowed),
-        detail={packet: printable(text, 500) for packet, text in (blocked | restricted).items()},
+        detail={packet: printable(text, 500) for packet, text in (blocked | restricted | untold).items()},
         chains=chains,
         restricted=tuple(restricted),
     )
 
 
 def _network(written: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    kind = ipaddress.IPv6Network if ":" in written else ipaddress.IPv4Network
     try:
-        return ipaddress.ip_network(written, strict=False)
+        return kind(written, strict=False)
     except ValueError:
         return None

@@ -4,26 +4,30 @@ The first rule that matches counts. Source: ufw(8); ufw's get_status() in backen
 """
 
 import re
+from collections.abc import Iterable
+
+import msgspec
 
 from padlock.evidence.host import Filter
 from padlock.probes.host.packets import (
     PACKETS,
     Chain,
     Fate,
+    Looks,
     Match,
     Packet,
     Step,
     conjunction,
     fate,
+    followed,
     interface,
     judged,
     ports,
     source,
 )
 
-_RULES = 5_000
-_LINE = 500
-_RULE = re.compile(r"^(\S.{0,200}?)\s{1,40}(ALLOW|DENY|REJECT|LIMIT) IN\s{1,20}(\S.{0,250})$")
+_ACTION = re.compile(r"\s(ALLOW|DENY|REJECT|LIMIT) IN\s")
+_NOTE = re.compile(r"\([^()]*\)")
 _POLICY = re.compile(r"^Default: (allow|deny|reject) \(incoming\)", re.MULTILINE)
 _VERDICTS = {"ALLOW": "accept", "LIMIT": "accept", "DENY": "drop", "REJECT": "reject"}
 _POLICIES = {"allow": "accept", "deny": "drop", "reject": "reject"}
@@ -33,38 +37,59 @@ _ADDRESS_6 = re.compile(r"(?=.*:.*:)[\da-fA-F:.]+(?:/\d{1,3}|/[a-z]+)?")
 """Ports have one colon at most, between two commas."""
 
 
-def read(status: str) -> Filter | None:
+class _Rule(msgspec.Struct, frozen=True):
+    """One line of the status."""
+
+    target: str
+    action: str
+    origin: str
+
+    @property
+    def text(self) -> str:
+        """Return it as ufw shows it, without the columns."""
+        return " ".join(f"{self.target} {self.action} IN {self.origin}"[:600].split())
+
+
+def read(status: str, looks: Looks) -> Filter | None:
     """Return what ufw does; None where this is not its status."""
     if re.search(r"^Status: inactive\b", status, re.MULTILINE):
         return Filter("ufw", active=False, allowed=tuple(map(str, PACKETS)))
     default = _POLICY.search(status)
     if default is None or not re.search(r"^Status: active\b", status, re.MULTILINE):
         return None
-    lines = [line.rstrip() for line in status.split("\n")[:_RULES] if len(line) <= _LINE]
-    return judged("ufw", {packet: [_fate(lines, default[1], packet)] for packet in PACKETS}, active=True)
+    rules = [rule for line in status.split("\n") if (rule := _rule(line.strip("\r")))]
+    ways = {packet: followed(lambda one: [_fate(rules, default[1], one, looks)], packet) for packet in PACKETS}
+    return judged("ufw", ways, active=True)
 
 
-def _fate(lines: list[str], policy: str, packet: Packet) -> Fate:
-    rules = (_RULE.match(line) for line in lines)
-    steps = [_step(rule[1], rule[2], rule[3], packet) for rule in rules if rule]
+def _rule(line: str) -> _Rule | None:
+    action = None if line[:1].isspace() else _ACTION.search(line)
+    if action is None:
+        return None
+    return _Rule(line[: action.start()].rstrip(), action[1], line[action.end() :].strip())
+
+
+def _fate(rules: Iterable[_Rule], policy: str, packet: Packet, looks: Looks) -> Fate:
+    steps = [_step(rule, packet, looks) for rule in rules]
     default = f"no rule lets it in, and the default is {policy} (incoming)"
     return fate(Chain((*steps, Step(Match.YES, _POLICIES[policy], default))), lambda _: None)
 
 
-def _step(target: str, action: str, origin: str, packet: Packet) -> Step:
+def _step(rule: _Rule, packet: Packet, looks: Looks) -> Step:
     """Return what one line is for a packet; `(v6)` in both columns marks those of IPv6."""
-    text = " ".join(f"{target} {action} IN {origin}".split())
-    origin = origin.partition(" # ")[0]
-    six = any(word == "(v6)" or _ADDRESS_6.fullmatch(word) for word in f"{target} {origin}".split())
+    target, origin = rule.target, rule.origin.partition(" # ")[0]
+    columns = f"{target} {origin}"
+    looks.take(len(columns.split()) + columns.count(","))
+    six = any(word == "(v6)" or _ADDRESS_6.fullmatch(word) for word in columns.split())
     if packet.version != (6 if six or "(v6))" in target else 4):
         return Step(Match.NO, "")
     where, _, device = target.replace("(v6)", "").partition(" on ")
-    words = re.sub(r"\(.*?\)", "", where).split()
-    sources = re.sub(r"\(.*?\)", "", origin).split()
+    words = _NOTE.sub("", where).split()
+    sources = _NOTE.sub("", origin).split()
     conditions = [_aimed(word, packet) for word in words]
     conditions += [_from(word, packet) for word in sources]
     conditions += [interface(device.strip())] if device.strip() else []
-    return Step(conjunction(conditions), _VERDICTS[action], text)
+    return Step(conjunction(conditions), _VERDICTS[rule.action], rule.text)
 
 
 def _aimed(word: str, packet: Packet) -> Match:
