@@ -15,7 +15,7 @@ _TOKEN = re.compile(
     r"|\b(?P<call>url)\([ \t\n\r\f]*+(?P<bare>(?:[^\"'()\\ \t\n\r\f]|\\[\s\S])*+)"
     r"|\b(?P<set>image-set)\("
     r"|@(?P<at>[a-zA-Z-]+)"
-    r"|(?P<mark>[;{})])",
+    r"|(?P<mark>\)++|[;{}][ \t\n\r\f;{}]*+)",
     re.IGNORECASE,
 )
 _ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})[ \t\n\r\f]?|(\r\n|[\n\r\f])|([\s\S]))")
@@ -44,10 +44,12 @@ def loads(sheet: str) -> Iterator[tuple[Use, str, int]]:
             open_url = False
         elif kind == "mark":
             open_url = False
-            if token[0] == ")":
+            first, more = token[0][0], token[0][1:]
+            if first == ")":
                 continue
             in_set = False
-            font = rule == "font-face" if token[0] == "{" else font and token[0] == ";"
+            font = rule == "font-face" if first == "{" else font and first == ";"
+            font = font and not ("{" in more or "}" in more)
             rule = ""
 
 
