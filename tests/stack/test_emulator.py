@@ -92,9 +92,10 @@ async def test_from_the_tick_to_the_alert(engine: Engine, town: Town, aws: Embed
     assert (dispatched["slot"], dispatched["sent"]) == (slot, 2)
 
     assert await run("CheckFunction", received(aws)) == {"batchItemFailures": []}
-    states = {item["site"]["S"]: item for item in stored(aws, "STATE")}
+    states = {item["site"]["S"]: item for item in stored(aws, "STATE") if item["sk"]["S"] == "STATE"}
     assert states[HEALTHY]["status"]["S"] in {"ok", "notice"}
     assert states[BROKEN]["status"]["S"] == "error"
+    assert {item["site"]["S"] for item in stored(aws, "STATE#REPORT")} == {HEALTHY, BROKEN}
     alerts = {alert["site"]["S"]: alert for alert in stored(aws, "ALERT#")}
     assert {name: alert["kind"]["S"] for name, alert in alerts.items()} == {HEALTHY: "status", BROKEN: "changed"}
 
