@@ -1,7 +1,11 @@
 """Certificates that OpenSSL takes and nobody can read, beside good ones: they spoil nothing and hide nothing."""
 
+import warnings
+
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from padlock.probes.certificates import parse
 from padlock.probes.trust import anchors, verify, verify_completing
 
@@ -58,3 +62,16 @@ async def test_strangers_that_sign_each_other_end_the_search() -> None:
 
     seen = await verify_completing([one.leaf(), *crossed, *crossed], TRUSTED, fetch)
     assert seen.status == "unknown_issuer"
+
+
+def test_a_name_that_breaks_its_rules_is_read_without_a_word() -> None:
+    """A country of eleven letters makes the library complain; a log of JSON lines has no place for that."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        country = x509.NameAttribute(NameOID.COUNTRY_NAME, "Deutschland", _validate=False)
+        der = ROOT.sign(x509.Name([country]), ROOT.key).public_bytes(Encoding.DER)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read, seen = parse(der), verify([der], TRUSTED)
+    assert (read.malformed, read.subject) == ("", "C=Deutschland")
+    assert seen.status == "trusted"

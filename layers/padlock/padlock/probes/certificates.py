@@ -1,5 +1,6 @@
 """DER → what is kept of a certificate (RFC 5280). Whatever can be read is; nothing here trusts what it reads."""
 
+import contextlib
 import hashlib
 import warnings
 
@@ -30,10 +31,14 @@ def load(der: bytes) -> x509.Certificate:
     """Return the certificate; ValueError where it cannot be read. Odd serial numbers are no reason to complain."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        warnings.filterwarnings("ignore", "Attribute's length")
         try:
-            return x509.load_der_x509_certificate(der)
+            certificate = x509.load_der_x509_certificate(der)
         except x509.InvalidVersion as error:
             raise ValueError(str(error)) from error
+        with contextlib.suppress(*UNREADABLE):
+            _ = certificate.subject, certificate.issuer  # which are read, and complained of, only now and once
+        return certificate
 
 
 def parse(der: bytes) -> Certificate:
