@@ -203,6 +203,14 @@ async def test_many_headers_are_capped(size: int) -> None:
     assert (got.header("server"), got.header("strict-transport-security")) == ("shop", "max-age=300")
 
 
+async def test_cookies_do_not_hide_hsts() -> None:
+    """A site that sets a dozen large cookies is not accused of a policy that stands behind them."""
+    cookies = [("Set-Cookie", f"c{n}={'y' * 2000}") for n in range(12)]
+    got = await front(sends(reply(200, "", *cookies, ("Strict-Transport-Security", "max-age=300"))))
+    assert got.header("strict-transport-security") == "max-age=300"
+    assert 5 < len(got.all("set-cookie")) < 12
+
+
 async def test_a_redirect_keeps_its_location() -> None:
     """Rules read the header as it was sent."""
     assert (await front(pages({"/": redirect("/start", 302)}))).header("location") == "/start"

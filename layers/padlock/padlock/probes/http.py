@@ -43,11 +43,11 @@ DEEP = "/padlock-probe/path?q=1"
 """A path with a query that nothing owns: what a redirect makes of it shows what it keeps."""
 USUAL_HEALTH = ("/health", "/healthz", "/status", "/ping")
 """Where apps have their health check, the most usual first."""
-_READ = {
-    *("location", "content-type", "content-encoding", "content-security-policy", "retry-after", "server"),
-    *("set-cookie", "strict-transport-security", "transfer-encoding", "x-content-type-options", "x-powered-by"),
-}
-"""Headers that rules and probes read."""
+_READ = (
+    *("location", "strict-transport-security", "content-type", "content-encoding", "transfer-encoding"),
+    *("retry-after", "x-content-type-options", "server", "x-powered-by", "content-security-policy", "set-cookie"),
+)
+"""Headers that rules and probes read, those first of which an answer has one, and a short one."""
 _BODY_TOLD = 1024
 _TOO_MANY_REQUESTS = 429
 _NGINX_WITHOUT_CERTIFICATE = "No required SSL certificate was sent"
@@ -333,19 +333,23 @@ def _exchange(
 def _headers(headers: Headers) -> Headers:
     """Return headers as they are kept, in their order: where there are too many, those first that rules read."""
     if len(headers) > HEADERS_KEPT:
-        chosen = sorted(enumerate(headers), key=lambda one: one[1][0] not in _READ)[:HEADERS_KEPT]
+        chosen = sorted(enumerate(headers), key=lambda one: _rank(one[1][0]))[:HEADERS_KEPT]
         headers = tuple(header for _, header in sorted(chosen))
     shown = tuple((name[:200], _value(name, value)) for name, value in headers)
     sizes = [len(name) + len(value) for name, value in shown]
     if sum(sizes) <= HEADERS_SIZE_KEPT:
         return shown
     kept, room = set[int](), HEADERS_SIZE_KEPT
-    for number in sorted(range(len(shown)), key=lambda number: shown[number][0] not in _READ):
+    for number in sorted(range(len(shown)), key=lambda number: _rank(shown[number][0])):
         room -= sizes[number]
         if room < 0:
             break
         kept.add(number)
     return tuple(header for number, header in enumerate(shown) if number in kept)
+
+
+def _rank(name: str) -> int:
+    return _READ.index(name) if name in _READ else len(_READ)
 
 
 def _value(name: str, value: str) -> str:
