@@ -15,11 +15,12 @@ from local.aws import EmbeddedAws
 from tests.bench import compare_padlock, compare_stored, peers, peers_blackbox, peers_station
 from tests.bench.compare_record import BASIC, BLACKBOX, EVERYTHING, FIRST, PADLOCK, STORED, Sample
 from tests.bench.delay import ROOT
-from tests.bench.lab import PATH_BEYOND, BenchLab, declaration, end
+from tests.bench.lab import PATH_BEYOND, BenchLab, declaration
 from tests.bench.peers_station import Done
 from tests.lab import names
 from tests.lab.network import CHECKER
 from tests.lab.scenarios import Scenario
+from tests.lab.servers import end
 
 LIMIT_SECONDS = 900.0
 """For one order to one of the processes."""

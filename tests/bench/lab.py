@@ -9,29 +9,22 @@ registry knows its domain: everything that a check may ask for is there.
 import contextlib
 import datetime as dt
 import os
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 from padlock.network.vantage import Vantage
 
-from tests.bench.delay import ROOT, Cables, cables
-from tests.lab import names, registry, services
+from tests.bench.delay import Cables, cables
+from tests.lab import names, registry, servers, services, web
 from tests.lab.network import CHECKER, SERVERS, Network, network
 from tests.lab.pki import Leaf, Pki
-from tests.lab.rendering import render
 from tests.lab.scenarios import Scenario
 from tests.lab.scenarios._scenario import NAMESERVERS, PROXY, UPGRADE, WEB, WEB_6, Block
 
 NAME_SERVERS = ("ns1", "ns2")
 RESOLVERS = (names.RESOLVER, *names.PUBLIC_RESOLVERS)
-START_SECONDS = 30.0
 PATH_BEYOND = "/usr/sbin:/sbin:/usr/lib/nagios/plugins"
 """Where Debian has what is no command for everybody."""
 _SOA = "@ SOA ns1.dns.test. hostmaster.dns.test. 1 3600 600 86400 60"
@@ -108,9 +101,12 @@ def running(number: int, round_trips_ms: Sequence[int]) -> Iterator[BenchLab]:
         laid = stack.enter_context(network(addresses))
         lab = BenchLab(laid, stack.enter_context(cables(laid, round_trips_ms)), directory, sites, round_trips_ms)
         (directory / "resolv.conf").write_text(f"nameserver {names.RESOLVER}\noptions timeout:5 attempts:2\n")
-        commands = {**_name_servers(directory / "dns", sites), **_web_servers(directory / "web", sites)}
-        servers = {name: stack.enter_context(_server(lab, name, words)) for name, words in commands.items()}
-        _await(lab, servers)
+        now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+        commands = {
+            **_name_servers(directory / "dns", sites),
+            **web.served(directory / "web", Pki(now), sites, sites),
+        }
+        stack.enter_context(servers.serving(laid.within(SERVERS), directory, commands, lambda: _all_up(lab)))
         yield lab
 
 
@@ -134,86 +130,12 @@ def _zone(records: str) -> str:
     return "\n".join([_SOA, *(f"@ NS {name}.dns.test." for name in NAME_SERVERS), records])
 
 
-def _web_servers(directory: Path, sites: Sequence[Scenario]) -> Mapping[str, list[str]]:
-    certificates = directory / "certificates"
-    certificates.mkdir(parents=True)
-    pki = Pki(dt.datetime.now(dt.UTC).replace(microsecond=0))
-    pki.write_authorities(certificates)
-    pki.write(certificates, "default", Leaf(issuer="self", sent=("leaf",)), ["default"])
-    for scenario in sites:
-        pki.write(certificates, scenario.name, scenario.leaves[""], scenario.hosts)
-    pki.write_revocations(certificates)
-    pki.write(certificates, "services", Leaf(names=services.NAMES), services.NAMES)
-    services.write(directory / "services", pki)
-    pki.write(certificates, registry.HOST, Leaf(), [registry.HOST])
-    registry.write(directory / "rdap", tuple(sites), pki.now)
-    (directory / "proxy_params").write_text(render("proxy_params"))
-    shared = (WEB, f"[{WEB_6}]")
-    written = render("nginx.conf.j2", directory=directory, scenarios=sites, shared=shared)
-    (directory / "nginx.conf").write_text(written)
-    gunicorn = [sys.executable, "-m", "gunicorn", "tests.lab.app:application", "--threads", "8"]
-    return {
-        "nginx": ["nginx", "-p", str(directory), "-c", "nginx.conf", "-g", "daemon off;"],
-        "gunicorn": [*gunicorn, "--bind", f"unix:{directory / 'gunicorn.sock'}", "--log-level", "error"],
-    }
-
-
-@contextlib.contextmanager
-def _server(lab: BenchLab, name: str, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server on its side; it also ends with this process, however that ends."""
-    with (lab.directory / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(
-            [*lab.network.within(SERVERS), "setpriv", "--pdeathsig", "TERM", *command],
-            cwd=ROOT,
-            env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            end(process)
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process that this one started, and what it started."""
-    process.terminate()
-    try:
-        process.wait(5)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait(5)
-
-
-def _await(lab: BenchLab, servers: Mapping[str, subprocess.Popen[bytes]]) -> None:
-    """Return once every server answers over every cable; RuntimeError with the logs where one does not."""
+def _all_up(lab: BenchLab) -> bool:
+    """Whether every server answers over every cable."""
     endpoints = [(address, 53) for address in (*RESOLVERS, *(NAMESERVERS[name] for name in NAME_SERVERS))]
     endpoints += [(WEB, 443), (WEB_6, 443)]
-    deadline = time.monotonic() + START_SECONDS
     for round_trip in (0, *lab.cables.laid):
         lab.cables.use(round_trip)
-        while not _all_up(lab, endpoints):
-            ended = [name for name, process in servers.items() if process.poll() is not None]
-            if ended or time.monotonic() > deadline:
-                raise RuntimeError(f"the lab did not start; ended: {ended}\n{_logs(lab)}")
-            time.sleep(0.1)
-
-
-def _all_up(lab: BenchLab, endpoints: Sequence[tuple[str, int]]) -> bool:
-    made = (lab.directory / "web/gunicorn.sock").exists()
-    return made and lab.network.call(CHECKER, lambda: all(map(_answers, endpoints)))
-
-
-def _answers(endpoint: tuple[str, int]) -> bool:
-    try:
-        socket.create_connection(endpoint, timeout=2).close()
-    except OSError:
-        return False
-    return True
-
-
-def _logs(lab: BenchLab) -> str:
-    texts = ((file.name, file.read_text(errors="replace")) for file in sorted(lab.directory.glob("*.log")))
-    return "\n".join(f"{name}: {text[-2000:]}" for name, text in texts if text)
+        if not lab.network.call(CHECKER, lambda: all(map(servers.answers, endpoints))):
+            return False
+    return (lab.directory / "web/gunicorn.sock").exists()

@@ -13,12 +13,13 @@ import msgspec
 import yaml
 
 from tests.bench.delay import ROOT
-from tests.bench.lab import BenchLab, end
+from tests.bench.lab import BenchLab
 from tests.bench.peers_station import Done
 from tests.lab import names
 from tests.lab.network import CHECKER
 from tests.lab.scenarios import Scenario
 from tests.lab.scenarios._scenario import NAMESERVERS, WEB, WEB_6
+from tests.lab.servers import end
 
 PORT = 9115
 PROBE_SECONDS = 20
