@@ -106,7 +106,8 @@ def _chosen(tools: Tools, options: argparse.Namespace) -> Mapping[str, Tool]:
         wanted |= {compare_record.PADLOCK, compare_record.BLACKBOX}
         unknown = wanted - {tool.name for tool in kept}
         if unknown:
-            raise SystemExit(f"no such tool: {', '.join(sorted(unknown))}")
+            known = ", ".join(sorted(tool.name for tool in kept))
+            raise SystemExit(f"no such tool: {', '.join(sorted(unknown))}; there are {known}")
         kept = [tool for tool in kept if tool.name in wanted]
     if options.quick:
         kept = [tool if tool.in_quick else msgspec.structs.replace(tool, all_sites=False) for tool in kept]

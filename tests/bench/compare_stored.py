@@ -4,7 +4,6 @@
 """
 
 import gc
-import importlib.util
 import json
 import sys
 import time
@@ -17,6 +16,7 @@ from typing import Any
 import msgspec
 from padlock.network.vantage import Vantage
 
+from tests.handlers import load
 from tests.hostile.child import Context
 
 ROOT = Path(__file__).parents[2]
@@ -68,16 +68,6 @@ def carry_out(app: Any, calls: Counter[str], order: Order) -> Stored:
     return Stored(wall * 1000, cpu * 1000, idle, peak, made, found)
 
 
-def _load() -> Any:
-    """Import the check function as Lambda would."""
-    spec = importlib.util.spec_from_file_location("padlock_check", ROOT / "functions/check/app.py")
-    if spec is None or spec.loader is None:
-        raise RuntimeError("the check function cannot be imported")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def _record(number: int, site: Mapping[str, Any], slot: str) -> dict[str, Any]:
     """Return a message of the queue as Lambda hands it over."""
     return {
@@ -97,7 +87,7 @@ def _memory(field: str) -> int:
 def main() -> None:
     """Carry out orders until there are no more; what the function prints goes to the standard error."""
     answers, sys.stdout = sys.stdout, sys.stderr
-    app = _load()
+    app = load("check")
     calls: Counter[str] = Counter()
     app.dynamodb.meta.events.register(
         "before-send.dynamodb.*", lambda event_name, **_: calls.update([event_name.split(".")[2]])

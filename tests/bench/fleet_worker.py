@@ -4,18 +4,17 @@
 of the tests or of moto is imported, so that processor time and memory are the function's own.
 """
 
-import importlib.util
 import io
 import sys
 import time
 from contextlib import redirect_stdout
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import msgspec
 
-FUNCTIONS = Path(__file__).parents[2] / "functions"
+from tests.handlers import load
+
 TIMEOUT_SECONDS = 900
 """Lambda's longest; what the function's own would be is judged afterwards."""
 
@@ -49,16 +48,6 @@ class Context:
     def get_remaining_time_in_millis(self) -> int:
         """Return the time left, milliseconds."""
         return max(0, round((self._end - time.monotonic()) * 1000))
-
-
-def load(function: str) -> ModuleType:
-    """Import a function's handler, as its environment says."""
-    spec = importlib.util.spec_from_file_location("app", FUNCTIONS / function / "app.py")
-    if spec is None or spec.loader is None:
-        raise RuntimeError(f"there is no function {function}")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ for each site. Nothing but the function and what it needs is imported, so that i
 """
 
 import asyncio
-import importlib.util
 import sys
 import time
 from datetime import datetime
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from tests.handlers import load
 
 ROOT = Path(__file__).parents[2]
 
@@ -73,7 +74,7 @@ class Result(msgspec.Struct, frozen=True):
 def main(directory: Path) -> None:
     """Call the handler once, between two looks at this process's memory."""
     request = msgspec.json.decode((directory / "request.json").read_bytes(), type=Request)
-    app = _load()
+    app = load("check")
     app.here = msgspec.structs.replace(app.here, ca_file=request.ca_file, services=request.services)
     looks = _recorded(app, directory)
     answer, error = None, ""
@@ -87,15 +88,6 @@ def main(directory: Path) -> None:
     seconds, peak = time.monotonic() - began, _memory("VmHWM")
     result = Result(answer, error, seconds, idle, peak, looks)
     (directory / "result.json").write_bytes(msgspec.json.encode(result))
-
-
-def _load() -> Any:
-    spec = importlib.util.spec_from_file_location("padlock_check", ROOT / "functions/check/app.py")
-    if spec is None or spec.loader is None:
-        raise RuntimeError("the check function cannot be imported")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _recorded(app: Any, directory: Path) -> list[Look]:
