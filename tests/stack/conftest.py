@@ -12,14 +12,14 @@ SAM = ROOT / ".venv-sam/bin/sam"
 TOOLS = ("bash", "cp", "find", "make", "mkdir", "rm", "sh", "touch")
 
 
-def sam(*arguments: str, path: str) -> subprocess.CompletedProcess[str]:
-    """Run the SAM CLI with a PATH of its own."""
+def sam(*arguments: str, path: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the SAM CLI with a PATH, and perhaps more, of its own."""
     if not SAM.exists():
         pytest.skip("the SAM CLI is not installed: make .venv-sam/.installed")
     return subprocess.run(
         [SAM, *arguments],
         cwd=ROOT,
-        env={**os.environ, "PATH": path, "SAM_CLI_TELEMETRY": "0"},
+        env={**os.environ, "PATH": path, "SAM_CLI_TELEMETRY": "0", **environment},
         capture_output=True,
         text=True,
         timeout=300,
