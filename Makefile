@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 SAM := .venv-sam/bin/sam
-SOURCES := layers/padlock functions local tests
+SOURCES := layers/padlock layers/dependencies functions local tests
 
 .PHONY: help
 help: ## show this list
@@ -50,9 +50,16 @@ test: install .venv-sam/.installed lab-tools ## run every test; what cannot be h
 	$(BIN)/python -m pytest -m "lab or sam or emulator" --durations=5 -rsfE
 
 .PHONY: lab-tools
-lab-tools: ## as root on Debian, install the servers that tests/lab runs
+lab-tools: ## as root on Debian, install the servers and the browser that the tests run
 	@local/install-lab || test $$? -eq 3
 	@local/install-lab host || test $$? -eq 3
+	@local/install-lab page || test $$? -eq 3
+	@local/install-axe || test $$? -eq 3
+
+.PHONY: screenshots
+screenshots: install ## draw the pictures of the report's page and the dashboard's widget into docs/screenshots
+	@local/install-lab page
+	@$(BIN)/python -m tests.render.page.screenshots docs/screenshots
 
 .PHONY: conformance
 conformance: install ## compare verdicts with Chromium, curl, OpenSSL and testssl.sh; WRITE=1 writes docs/conformance.md
@@ -105,6 +112,10 @@ bench-cold: build install ## how long each function takes to start in the runtim
 bench-fleet: install ## how time, memory and writes grow with the number of sites
 	@$(BIN)/python -m tests.bench fleet $(BENCH)
 
+.PHONY: performance
+performance: install ## write docs/performance.md from the last bench, bench-cold and bench-fleet
+	@$(BIN)/python -m tests.bench page $(PERFORMANCE)
+
 .PHONY: count
 count: install ## what one audit costs, counted; COUNT="--write" accepts it
 	@$(BIN)/python -m tests.bench count $(COUNT)
@@ -114,8 +125,9 @@ cost: install ## what a site costs in AWS, from measured figures and public pric
 	@$(BIN)/python -m local.cost --write docs/cost.md $(COST)
 
 .PHONY: docs
-docs: install ## write docs/checks.md and docs/alerts.md anew, and the tables of docs/security.md
+docs: install ## write docs/checks.md, docs/alerts.md and docs/report.schema.json anew, and the tables of docs/security.md
 	$(BIN)/python -m local.catalogue
+	$(BIN)/python -m local.report_schema
 	$(BIN)/python -m tests.message.golden
 	$(BIN)/python -m local.alert_pages
 	$(BIN)/python -m local.security_page
@@ -133,6 +145,7 @@ lint: install ## style and common faults
 types: install ## static types
 	$(BIN)/mypy -p padlock
 	$(BIN)/mypy functions local tests
+	$(BIN)/mypy layers/dependencies/trim.py
 
 # The layers' makefiles need a python3 with pip, which comes first on PATH, and none of this make's own flags.
 SAM_ENVIRONMENT := PATH="$(CURDIR)/.venv-sam/bin:$$PATH" MAKEFLAGS=--no-print-directory SAM_CLI_TELEMETRY=0

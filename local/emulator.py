@@ -51,6 +51,11 @@ EVENTS = (
     ("AuditHostFunction", "audit-all.json"),
     ("AuditHostFunction", "audit-site.json"),
     ("AuditHostFunction", "audit-ended.json"),
+    ("DashboardFunction", "dashboard-describe.json"),
+    ("DashboardFunction", "dashboard.json"),
+    ("DashboardFunction", "dashboard-show.json"),
+    ("DashboardFunction", "dashboard-check.json"),
+    ("DashboardFunction", "dashboard-acknowledge.json"),
 )
 
 

@@ -20,7 +20,7 @@ from unittest.mock import patch
 from local.aws import ACCOUNT, REGION, EmbeddedAws
 
 SOURCES = Path(__file__).parents[1] / "functions"
-FUNCTIONS = ("dispatch", "check", "notify", "audit_host")
+FUNCTIONS = ("dispatch", "check", "notify", "audit_host", "dashboard")
 MAX_BATCHES = 1000
 """Batches of one drain, so that a message that comes again and again ends."""
 
@@ -51,7 +51,8 @@ class Pump:
         """Load the functions; `environment` has variables that differ from the template's."""
         self.aws = aws
         more = dict(environment or {})
-        self.modules = {name: _load(name, aws.environment(logical(name)) | more) for name in FUNCTIONS}
+        self._environments = {name: aws.environment(logical(name)) | more for name in FUNCTIONS}
+        self.modules = {name: _load(name, variables) for name, variables in self._environments.items()}
         self._sqs = aws.client("sqs")
         self._streams = aws.client("dynamodbstreams")
         self._after: dict[str, str] = {}
@@ -61,7 +62,8 @@ class Pump:
         """Call a function's handler, and return what Lambda would: its answer after a pass through JSON."""
         handler: Handler = self.modules[function].handler
         context = Context(function, self._properties(logical(function))["Timeout"])
-        return json.loads(json.dumps(handler(json.loads(json.dumps(event)), context)))
+        with patch.dict(os.environ, self._environments[function]):
+            return json.loads(json.dumps(handler(json.loads(json.dumps(event)), context)))
 
     def tick(self, at: datetime | None = None) -> Any:
         """Play the schedule: invoke dispatch with its scheduled time (now)."""
@@ -216,7 +218,6 @@ def _load(function: str, environment: Mapping[str, str]) -> ModuleType:
     if spec is None or spec.loader is None:
         raise RuntimeError(f"{path} cannot be imported")
     module = importlib.util.module_from_spec(spec)
-    # Clients, tables and settings are made at import, so that the environment is needed only here.
     with patch.dict(os.environ, environment):
         spec.loader.exec_module(module)
     return module

@@ -23,6 +23,11 @@ def saved(results: Results, run: Run, report: Report, policy: Policy = POLICY, l
     return save(results, run, [report] * looks, policy, FURTHER)
 
 
+def next_ticket(results: Results, site: str) -> int:
+    """Return the ticket of a run that follows the latest one."""
+    return results.load(site).applied_ticket + 1
+
+
 def stored(results: Results, report: Report, slot: str = "", policy: Policy = POLICY, looks: int = 2) -> Outcome:
-    """Start a run, apply it, and return what became of it."""
-    return saved(results, run_of(report, results.start_run(report.site), slot), report, policy, looks)
+    """Apply a run that follows the latest one, and return what became of it."""
+    return saved(results, run_of(report, next_ticket(results, report.site), slot), report, policy, looks)

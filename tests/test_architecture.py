@@ -20,9 +20,11 @@ ALLOWED: dict[str, set[str]] = {
     "network": set(),
     "probes": {"site", "evidence", "network"},
     "rules": {"site", "evidence", "findings"},
+    "trail": {"evidence"},
     "causes": {"findings"},
     "changes": {"findings"},
     "silence": {"site", "times", "changes"},
+    "acknowledging": {"site", "times", "changes"},
     "digest": set(),
     "message": {"findings", "changes", "digest", "render"},
     "render": {"findings", "record"},
@@ -36,6 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "schedule": {"site", "storage"},
     "channels": {"message", "storage"},
     "notify": {"channels", "storage"},
+    "dashboard": {"acknowledging", "changes", "findings", "render", "schedule", "site", "storage"},
     "heartbeat": {"network"},
 }
 """Module or package → what it may import of ours, itself aside."""

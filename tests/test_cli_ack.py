@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from padlock.acknowledging import MOST
 from padlock.cli import main
-from padlock.cli.ack import CODES, MOST
+from padlock.cli.ack import CODES
 from padlock.declaration import read_declaration
 from padlock.silence import policy_of
 from padlock.site import key_of

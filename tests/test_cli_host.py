@@ -181,6 +181,15 @@ class TestAuditHost:
         output = capsys.readouterr()
         assert (output.out, "stands alone" in output.err) == ("", True)
 
+    @pytest.mark.parametrize("option", ["--html", "--evidence-out"])
+    def test_files_of_a_check_need_a_site(
+        self, option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Without a site there is no check whose page or evidence could be written, which is said."""
+        assert main(["audit-host", option, str(tmp_path / "x")]) == 2
+        output = capsys.readouterr()
+        assert (output.out, "name a site" in output.err) == ("", True)
+
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
     def test_not_as_root(self) -> None:
         """Who is not root is told so, and gets what can be read."""

@@ -90,6 +90,21 @@ def test_of_a_check_made_now(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "- valid certificate: fail: `certificate.expired` → **pass**" in text
 
 
+def test_json_of_a_check_made_now(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--json prints records of a check made now too: one object for one site, an array for several."""
+    with DemoSites() as demo:
+        entries = [entry for entry in demo.declarations() if entry["name"] in ("healthy.example", "loop.example")]
+        look = ["--resolver", demo.resolver, "--allow-network", "127.0.0.0/8", "--json"]
+        (tmp_path / "one.json").write_text(json.dumps(entries[0]))
+        (tmp_path / "both.json").write_text(json.dumps(entries))
+        assert main(["record", "--site-file", str(tmp_path / "one.json"), *look]) == 0
+        one = msgspec.json.decode(capsys.readouterr().out, type=Record)
+        assert main(["record", "--site-file", str(tmp_path / "both.json"), *look]) == 1
+        both = msgspec.json.decode(capsys.readouterr().out, type=list[Record])
+    assert (one.site, len(one.steps), len(one.results)) == ("healthy.example", 18, 5)
+    assert [record.site for record in both] == ["healthy.example", "loop.example"]
+
+
 @pytest.mark.usefixtures("results")
 def test_of_what_is_stored(capsys: pytest.CaptureFixture[str]) -> None:
     """The last stored check, the last before a date, and what changed between two dates."""
@@ -127,6 +142,8 @@ def test_the_latest_has_its_reasons(results: Results, capsys: pytest.CaptureFixt
         (["--report", "absent.json"], "cannot read the report absent.json"),
         ([SITE, "--report", "x.json"], "--report stands alone"),
         ([SITE, "other.example.com", "--since", "x.json"], "compares one site"),
+        ([SITE, "--stored", "--html", "x.html"], "--html and --evidence-out are of a check made now"),
+        (["--report", "x.json", "--evidence-out", "e.json"], "--html and --evidence-out are of a check made now"),
     ],
 )
 def test_wrong_use_says_what_to_do(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -332,7 +333,7 @@ def test_a_table_that_is_gone(aws: EmbeddedAws, stack: str, capsys: pytest.Captu
     code, sections = shown(stack, capsys)
     assert code == 2
     unreadable = [name for name, section in sections.items() if section["condition"] == "unreadable"]
-    assert unreadable == ["last tick", "sites", "alerts", "checker"]
+    assert unreadable == ["last tick", "sites", "certificates", "alerts", "checker"]
     assert sections["subscriptions"]["condition"] == "ok"
 
 
@@ -342,6 +343,57 @@ def test_an_absent_stack(aws: EmbeddedAws, stack: str, capsys: pytest.CaptureFix
     said = capsys.readouterr().err
     assert "make deploy" in said
     assert said.count("\n") == 1
+
+
+def test_certificates_that_expire_soon(aws: EmbeddedAws, stack: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Certificates that end within two weeks are named, the next to end first; those of later, or over, are not."""
+    for number, days in enumerate((30, 9, 3, -1)):
+        expires = stamp(NOW + timedelta(days=days))
+        entry = {"certificate_group": "all", "certificate_expires": expires, "certificate_issuer": "CN=R11\u202e"}
+        item = {"site": f"s{number}.example", "sk": "STATE", "certificate_host": f"www.s{number}.example"} | entry
+        values = {name: {"S": value} for name, value in item.items()}
+        aws.client("dynamodb").put_item(TableName=aws.physical["ResultsTable"], Item=values)
+    code, sections = shown(stack, capsys)
+    assert code == 0
+    found = sections["certificates"]
+    assert found["says"] == "2 to expire within 14 days"
+    assert [line.split()[0] for line in found["lines"]] == ["www.s2.example", "www.s1.example"]
+    assert found["lines"][0].endswith("CN=R11\\u202e")
+    assert [row["host"] for row in found["facts"]["next"]] == ["www.s2.example", "www.s1.example"]
+
+
+def test_sites_with_warnings(aws: EmbeddedAws, stack: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Sites with warnings are counted, and need no attention."""
+    state(aws, "shop.example", "2026-11-20T17:05:00Z", status="warning", failing="warning")
+    code, sections = shown(stack, capsys)
+    assert (code, sections["sites"]["condition"]) == (0, "ok")
+    assert sections["sites"]["says"] == "12 declared at the last tick, none failing, 1 with warnings"
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed (Debian: prometheus)")
+def test_promtool_reads_the_metrics(stack: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Prometheus' own tool complains of nothing."""
+    assert main(["status", "--stack", stack, "--format", "prometheus"]) == 0
+    written = capsys.readouterr().out
+    done = subprocess.run(
+        ["promtool", "check", "metrics"], input=written, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_metrics(aws: EmbeddedAws, stack: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each part's state and the numbers that are known are metrics; what was not counted is none."""
+    state(aws, "shop.example", "2026-11-20T17:05:00Z")
+    assert main(["status", "--stack", stack, "--format", "prometheus"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert f'padlock_stack_part{{stack="{stack}",part="sites",state="attention"}} 1' in lines
+    assert f'padlock_stack_part{{stack="{stack}",part="sites",state="ok"}} 0' in lines
+    assert f'padlock_stack_failing_sites{{stack="{stack}"}} 1' in lines
+    assert f'padlock_stack_sites{{stack="{stack}"}} 12' in lines
+    assert not any(line.startswith("padlock_stack_oldest_alert_age_seconds") for line in lines)
+    ticked(aws, timedelta(minutes=1), None)
+    main(["status", "--stack", stack, "--format", "prometheus"])
+    assert "padlock_stack_sites{" not in capsys.readouterr().out
 
 
 def test_colours_on_a_terminal_only(stack: str) -> None:

@@ -43,15 +43,18 @@ ASKING = {"resolver", "asyncresolver", "query", "asyncquery", "asyncbackend", "n
 """What of dnspython opens sockets of its own; the rest reads and writes messages."""
 CALLS: Mapping[str, set[str]] = {
     "open_connection": {"network/dns.py"},
-    "sock_connect": {"network/connection.py"},
+    "add_reader": {"network/connection.py"},
+    "add_writer": {"network/connection.py"},
+    "recv": {"network/connection.py"},
     "sock_sendall": {"network/connection.py", "network/dns.py"},
-    "sock_recv": {"network/connection.py", "network/dns.py"},
+    "sock_recv": {"network/dns.py"},
     "wrap_bio": {"network/connection.py"},
 }
 """Function that connects, sends, receives or speaks TLS → the files that call it."""
 NEVER_CALLED = (
     "open_unix_connection", "start_server", "start_unix_server", "create_connection", "create_server",
-    "create_unix_connection", "create_datagram_endpoint", "sock_sendto", "sock_sendfile", "sendto", "sendmsg",
+    "create_unix_connection", "create_datagram_endpoint", "sock_connect", "connect_ex", "sock_sendto",
+    "sock_sendfile", "sendto", "sendmsg", "recvfrom", "recvmsg",
     "getaddrinfo", "getnameinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getfqdn", "wrap_socket",
     "urlopen", "urlretrieve", "HTTPConnection", "HTTPSConnection", "build_opener", "create_subprocess_exec",
     "create_subprocess_shell", "os.system", "os.popen", "posix_spawn", "execv", "execve", "execvp", "spawnv",

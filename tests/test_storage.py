@@ -63,9 +63,8 @@ def test_history_row_is_compact(results: Results) -> None:
 
 
 def test_older_ticket_is_superseded(results: Results) -> None:
-    """A run that started earlier and ends later is kept as history and moves nothing."""
-    early, late = results.start_run(SITE), results.start_run(SITE)
-    assert late == early + 1
+    """A run of an earlier slot that ends later is kept as history and moves nothing."""
+    early, late = 1, 2
     assert saved(results, run_of(report(), late, "late"), report(at=LATER)) == "applied"
     assert saved(results, run_of(report(), early, "early"), report(EXPIRED)) == "superseded"
     state = item_of(results)
@@ -79,17 +78,17 @@ def test_older_ticket_is_superseded(results: Results) -> None:
 def test_same_run_twice_is_a_duplicate(results: Results) -> None:
     """A run is applied once, also under a newer ticket; its second outcome is dropped."""
     assert stored(results, report(EXPIRED), slot="1") == "applied"
-    assert results.is_done(SITE, "RUN#1")
+    assert saved(results, run_of(report(), 1, "1"), report()) == "duplicate"
     assert stored(results, report(), slot="1") == "duplicate"
-    assert item_of(results)["status"] == "error"
-    assert not results.is_done(SITE, "RUN#2")
+    assert (item_of(results)["status"], item_of(results)["version"]) == ("error", 1)
+    assert len(list(results.history(SITE))) == 1
 
 
 def test_conflicting_write_is_refused_and_recomputed(results: Results) -> None:
     """A state that was written since it was read is not overwritten; the run is folded anew onto it."""
     stale = results.load(SITE)
-    slow, quick = results.start_run(SITE), results.start_run(SITE)
-    stored(results, report(EXPIRED))
+    slow, quick = 1, 2
+    assert saved(results, run_of(report(EXPIRED), quick), report(EXPIRED)) == "applied"
     judged = report(EXPIRED, CLOSED, at=LATER)
     state, change = fold(stale.state, [judged], POLICY)
     assert change is not None
@@ -243,11 +242,12 @@ def test_queries_of_the_outputs(aws: EmbeddedAws, results: Results) -> None:
     stored(results, report(EXPIRED, CLOSED, at=LATER), slot="2026-11-20T12:05:00Z")
     stored(results, report(CLOSED, site="b.example", at=LATER, expires=NOW + timedelta(days=1)))
     stored(results, report(site="well.example", expires=NOW + timedelta(days=3)))
-    state, told = shown_query(aws, "QueryState")
+    history_keys = [row["sk"] for row in shown_query(aws, "QueryHistory")]
+    assert history_keys == ["RUN#2026-11-20T12:05:00Z", "RUN#2026-11-20T12:00:00Z"]
+    state, head, told = shown_query(aws, "QueryState")
     assert (state["sk"], state["site"], state["status"]) == ("STATE", SITE, "error")
+    assert (head["sk"], head["checked_at"], head["row"]) == ("STATE#HEAD", state["checked_at"], history_keys[0])
     assert (told["sk"], len(told["report"]["findings"])) == ("STATE#REPORT", 2)
-    history = shown_query(aws, "QueryHistory")
-    assert [row["sk"] for row in history] == ["RUN#2026-11-20T12:05:00Z", "RUN#2026-11-20T12:00:00Z"]
     failing = shown_query(aws, "QueryFailing")
     assert [(row["site"], row["failing_since"]) for row in failing] == [
         (SITE, "2026-11-20T12:00:00Z"),
@@ -261,7 +261,7 @@ def test_queries_of_the_outputs(aws: EmbeddedAws, results: Results) -> None:
 
 def told_at(aws: EmbeddedAws) -> str:
     """Return when the report was made that stands beside the state."""
-    return str(shown_query(aws, "QueryState")[1]["report"]["checked_at"])
+    return str(shown_query(aws, "QueryState")[2]["report"]["checked_at"])
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,16 @@
 """The cache in the Results table: what was put comes back until it expires, and a table that fails costs no run."""
 
+import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from padlock.probes.cache import Cache as Contract
 from padlock.probes.cache import MemoryCache
 from padlock.storage import Cache
-from padlock.storage.cache import MAX_VALUE, PARTITION
+from padlock.storage import cache as storage_cache
+from padlock.storage.cache import HELD_SECONDS, MAX_VALUE, PARTITION
 
 from local.aws import EmbeddedAws
 
@@ -67,3 +71,83 @@ async def test_table_that_fails_costs_no_run(aws: EmbeddedAws) -> None:
     cache = Cache(aws.client("dynamodb"), "no-such-table")
     await cache.put("key", b"1", NOW + DAY)
     assert await cache.get("key", NOW) is None
+
+
+class Counted:
+    """A DynamoDB client that counts what it is asked for, and may do something after a read."""
+
+    def __init__(self, client: Any, after_read: Callable[[], object] = lambda: None) -> None:
+        self._client, self._after_read = client, after_read
+        self.reads = 0
+
+    def get_item(self, **asked: Any) -> Any:
+        """Count, read, and go on."""
+        self.reads += 1
+        answer = self._client.get_item(**asked)
+        self._after_read()
+        return answer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+def counted(aws: EmbeddedAws, after_read: Callable[[], object] = lambda: None) -> tuple[Counted, Cache]:
+    """Return a client that counts, and another function's cache by it."""
+    client = Counted(aws.client("dynamodb"), after_read)
+    return client, Cache(client, aws.physical["ResultsTable"])  # type: ignore[arg-type]
+
+
+async def test_value_is_read_once_while_a_function_is_warm(aws: EmbeddedAws) -> None:
+    """What was read is held in memory until it expires; what is not there is asked for each time."""
+    await table(aws).put("key", b"1", NOW + DAY)
+    client, cache = counted(aws)
+    for minutes in (0, 5, 50):
+        assert await cache.get("key", NOW + timedelta(minutes=minutes)) == b"1"
+    assert client.reads == 1
+    for _ in range(2):
+        assert await cache.get("nothing", NOW) is None
+    assert client.reads == 3
+
+
+async def test_held_value_expires_as_in_the_table(aws: EmbeddedAws) -> None:
+    """Memory holds nothing longer than it may be used, and nothing for more than an hour without a look."""
+    await table(aws).put("short", b"1", NOW + timedelta(minutes=10))
+    await table(aws).put("long", b"1", NOW + DAY)
+    client, cache = counted(aws)
+    assert (await cache.get("short", NOW), await cache.get("long", NOW)) == (b"1", b"1")
+    assert await cache.get("short", NOW + timedelta(minutes=10)) is None
+    await table(aws).put("long", b"2", NOW + DAY)
+    assert await cache.get("long", NOW + timedelta(seconds=HELD_SECONDS)) == b"2"
+    assert client.reads == 4
+
+
+async def test_own_value_replaces_the_held_one(aws: EmbeddedAws) -> None:
+    """Who puts a value gets it back at once, also where an older one was on its way into memory."""
+    await table(aws).put("key", b"1", NOW + DAY)
+    _, cache = counted(aws)
+    assert await cache.get("key", NOW) == b"1"
+    await cache.put("key", b"2", NOW + DAY)
+    assert await cache.get("key", NOW) == b"2"
+
+    _, late = counted(aws, lambda: asyncio.run(late.put("key", b"3", NOW + DAY)))
+    assert await late.get("key", NOW) == b"2"
+    assert await late.get("key", NOW) == b"3"
+
+
+async def test_memory_is_bounded(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more values and octets are held than is allowed; the one longest unused goes first."""
+    monkeypatch.setattr(storage_cache, "HELD_VALUES", 2)
+    client, cache = counted(aws)
+    for key in ("a", "b", "c"):
+        await cache.put(key, b"x" * 100, NOW + DAY)
+    for key in ("a", "b", "a", "c", "a"):
+        await cache.get(key, NOW)
+    assert client.reads == 3
+    await cache.get("b", NOW)
+    assert client.reads == 4, "it went for c"
+    monkeypatch.setattr(storage_cache, "HELD_OCTETS", 150)
+    await cache.get("c", NOW)
+    reads = client.reads
+    await cache.get("c", NOW)
+    await cache.get("b", NOW)
+    assert client.reads == reads + 1

@@ -1,5 +1,9 @@
 """Audit host: a tick, or an event from the console → the collector is sent; the end of a command → host evidence."""
 
+from padlock import init
+
+# isort: split
+
 import logging
 import os
 import time
@@ -22,7 +26,7 @@ utils.copy_config_to_registered_loggers(logger, include={logging.getLogger("padl
 dynamodb = storage.client()
 sites = storage.Sites(dynamodb, os.environ["SITES_TABLE"])
 hosts = storage.Hosts(dynamodb, os.environ["RESULTS_TABLE"])
-auditor = audit.Auditor(*audit.clients(), hosts, os.environ["DOCUMENT"])
+auditor = audit.Auditor(audit.ssm_client(), audit.ec2_client, hosts, os.environ["DOCUMENT"])
 retention_seconds = int(os.environ.get("RETENTION_DAYS", "90")) * 86400
 
 
@@ -42,3 +46,6 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:  # noqa: ARG0
     metrics.add_metric("HostsNotAudited", MetricUnit.Count, len(sent.refused))
     logger.info("sent", extra=msgspec.to_builtins(sent))
     return msgspec.to_builtins(sent)  # type: ignore[no-any-return]  # a Struct becomes a dict
+
+
+init.done()

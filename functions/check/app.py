@@ -1,5 +1,9 @@
 """Check: queue messages, or an event from the console → looks at sites → stored results."""
 
+from padlock import init
+
+# isort: split
+
 import asyncio
 import logging
 import os
@@ -11,8 +15,6 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.logging import utils
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.batch import AsyncBatchProcessor, EventType, async_process_partial_response
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 from padlock import checking, logs, on_demand, outage, running, storage
@@ -30,18 +32,12 @@ class Poisoned(Exception):
     """A message that comes for the last time: its runs before ended without a word."""
 
 
-TOLD = (checking.InvalidMessage, Poisoned)
-"""What is logged in one line where it happens."""
-
 logger = Logger(json_serializer=logs.line)
 metrics = Metrics()
 # An event that counts nothing is no fault, and the warning would stand in the log as plain text.
 warnings.filterwarnings("ignore", "No application metrics to publish")
 library = logging.getLogger("padlock")
 utils.copy_config_to_registered_loggers(logger, include={library.name})
-# The processor would log a traceback of it.
-library.addFilter(lambda entry: not (entry.exc_info and isinstance(entry.exc_info[1], TOLD)))
-processor = AsyncBatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False, logger=library)
 dynamodb = storage.client()
 sites = storage.Sites(dynamodb, os.environ["SITES_TABLE"])
 results = storage.Results(dynamodb, os.environ["RESULTS_TABLE"])
@@ -95,20 +91,15 @@ def work(records: list[dict[str, Any]], context: LambdaContext) -> dict[str, Any
     if suspects and receives(suspects[0]) % 2:
         suspects.reverse()
     batches = [[record for record in records if receives(record) < SUSPECT], *([record] for record in suspects)]
-    failed: list[Any] = []
-    saw: list[bool] = []
-
-    async def run(record: SQSRecord) -> None:
-        saw.append(await run_one(record, until))
-
+    failed: list[str] = []
+    saw = False
     for number, batch in enumerate(filter(None, batches)):
-        if number and until - time.monotonic() < LONGEST_LOOK:
-            failed += [{"itemIdentifier": record["messageId"]} for record in batch]
-            continue
-        answer = async_process_partial_response({"Records": batch}, run, processor, context)
-        failed += answer["batchItemFailures"]
-    note(saw=any(saw))
-    return {"batchItemFailures": failed}
+        late = number and until - time.monotonic() < LONGEST_LOOK
+        ended = [None] * len(batch) if late else asyncio.run(run_all(batch, until))
+        failed += [record["messageId"] for record, each in zip(batch, ended, strict=True) if each is None]
+        saw = saw or any(ended)
+    note(saw=saw)
+    return {"batchItemFailures": [{"itemIdentifier": message} for message in failed]}
 
 
 def note(*, saw: bool) -> None:
@@ -129,15 +120,29 @@ def receives(record: dict[str, Any]) -> int:
     return int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
 
 
-async def run_one(record: SQSRecord, until: float) -> bool:
-    """Check the site of one message; return whether that came to a result by what was seen."""
+async def run_all(records: list[dict[str, Any]], until: float) -> list[bool | None]:
+    """Check the sites of messages at the same time, and return how each ended: see `attempt`."""
+    return await asyncio.gather(*(attempt(record, until) for record in records))
+
+
+async def attempt(record: dict[str, Any], until: float) -> bool | None:
+    """Check the site of one message; return what `run_one` does, or None where the message has to come again."""
     try:
-        task = checking.read_task(record.body)
+        return await run_one(record, until)
     except checking.InvalidMessage as error:
-        # The one line that tells it; the queue sets the message aside after its last attempt.
-        library.error("message %s cannot be understood: %s", record.message_id, error)
-        raise
-    if receives(record.raw_event) >= max_receives and not task.removed:
+        # The queue sets the message aside after its last attempt.
+        library.error("message %s cannot be understood: %s", record["messageId"], error)
+    except Poisoned as error:
+        library.error("%s; the message is set aside", error)
+    except Exception:  # noqa: BLE001 — no message keeps the others of its batch
+        library.warning("message %s failed and comes again", record["messageId"], exc_info=True)
+    return None
+
+
+async def run_one(record: dict[str, Any], until: float) -> bool:
+    """Check the site of one message; return whether that came to a result by what was seen."""
+    task = checking.read_task(record["body"])
+    if receives(record) >= max_receives and not task.removed:
         await give_up(task)
     ran = await runner.run(task, until)
     if ran.status is not None:
@@ -154,10 +159,12 @@ async def give_up(task: checking.Task) -> None:
     ran = await runner.abandon(task, reason)
     if ran.status is not None:
         metrics.add_metric("RunsPoisoned", MetricUnit.Count, 1)
-        library.error("%s: %s; the message is set aside", task.name, reason)
-        raise Poisoned(reason)
+        raise Poisoned(f"{task.name}: {reason}")
 
 
 def expires() -> int:
     """Return when a run's row goes, in epoch seconds."""
     return int(time.time()) + retention_seconds
+
+
+init.done()

@@ -3,6 +3,10 @@
 Beside that the sites that are gone, from the Sites table's stream, and the weekly digest of the fleet.
 """
 
+from padlock import init
+
+# isort: split
+
 import logging
 import os
 import time
@@ -95,3 +99,6 @@ def digest(event: Mapping[str, Any]) -> dict[str, Any]:
 def expires() -> int:
     """Return when a row of the history goes, in epoch seconds."""
     return int(time.time()) + retention_seconds
+
+
+init.done()

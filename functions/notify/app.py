@@ -1,5 +1,9 @@
 """Notify: an alert record in the table's stream, or the sweeper's tick → published alerts."""
 
+from padlock import init
+
+# isort: split
+
 import logging
 import os
 import time
@@ -11,8 +15,6 @@ import msgspec
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.logging import utils
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from padlock import heartbeat, logs, notify, storage
 from padlock.network import vantage
@@ -26,7 +28,6 @@ metrics = Metrics()
 warnings.filterwarnings("ignore", "No application metrics to publish")
 library = logging.getLogger("padlock")
 utils.copy_config_to_registered_loggers(logger, include={library.name})
-processor = BatchProcessor(EventType.DynamoDBStreams, raise_on_entire_batch_failure=False, logger=library)
 dynamodb, sns = storage.client(), notify.client()
 slots = storage.Slots(dynamodb, os.environ["RESULTS_TABLE"])
 topics = notify.Topics(os.environ["TOPIC_ARN"], os.environ.get("CHAT_TOPIC_ARN", ""))
@@ -40,20 +41,30 @@ environment = dict(os.environ)
 def handler(event: Any, context: LambdaContext) -> Any:
     """Publish what the stream's records or the sweeper point at."""
     if isinstance(event, dict) and "Records" in event:
-        return process_partial_response(event, deliver, processor, context)
+        end = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - SPARE_SECONDS
+        failed = [record for record in event["Records"] if not is_delivered(record, end)]
+        return {"batchItemFailures": [{"itemIdentifier": each["dynamodb"]["SequenceNumber"]} for each in failed]}
     if event == {"sweep": True}:
         return sweep()
     raise ValueError('the event is neither a batch of the table\'s stream nor {"sweep": true}')
 
 
-def deliver(record: DynamoDBRecord, lambda_context: LambdaContext) -> None:
-    """Publish the alerts of the site that a record is about."""
-    keys = record.dynamodb.keys if record.dynamodb else None
-    if not keys or "site" not in keys:
-        raise ValueError("the stream's record has no key site")
-    end = time.monotonic() + lambda_context.get_remaining_time_in_millis() / 1000 - SPARE_SECONDS
+def is_delivered(record: dict[str, Any], end: float) -> bool:
+    """Publish the alerts of the site that a record is about; return False where the record has to come again."""
     try:
-        published = notifier.deliver(keys["site"], end=end)
+        deliver(record["dynamodb"].get("Keys") or {}, end)
+    except Exception:  # noqa: BLE001 — no record keeps the others of its batch
+        library.warning("record %s failed and comes again", record["dynamodb"]["SequenceNumber"], exc_info=True)
+        return False
+    return True
+
+
+def deliver(keys: dict[str, Any], end: float) -> None:
+    """Publish the alerts of the site with these keys; nothing is begun after the end, on time.monotonic()'s clock."""
+    if "site" not in keys:
+        raise ValueError("the stream's record has no key site")
+    try:
+        published = notifier.deliver(keys["site"]["S"], end=end)
     except (notify.Held, notify.Late):
         raise
     except Exception:
@@ -94,3 +105,6 @@ def is_beating(swept: notify.Sweep) -> bool:
         logger.warning("the heartbeat failed: %s", why)
         return False
     return True
+
+
+init.done()

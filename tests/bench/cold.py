@@ -27,7 +27,7 @@ from tests.loopback_site import LoopbackSite
 
 COMMAND = ("cold", "cold starts in Lambda's emulator, import profiles, sizes of the layers")
 BASELINE = "Baseline"
-FUNCTIONS = ("DispatchFunction", "CheckFunction", "NotifyFunction", "AuditHostFunction")
+FUNCTIONS = ("DispatchFunction", "CheckFunction", "NotifyFunction", "AuditHostFunction", "DashboardFunction")
 BASELINE_CODE = """\
 import boto3
 

@@ -85,7 +85,8 @@ def _import(code: Path, layers: Sequence[Path], environment: Mapping[str, str], 
     program = f"import sys; sys.path[:0] = {folders!r}; print({BEGINS!r}, file=sys.stderr); import app"
     ended = subprocess.run(
         [sys.executable, "-I", "-S", "-B", *options, "-c", program],
-        env={"PATH": os.environ["PATH"], **environment},
+        # In Lambda's runtime, where that is set, a function's init is another than in a test.
+        env={"PATH": os.environ["PATH"], "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1", **environment},
         capture_output=True,
         text=True,
         timeout=IMPORT_SECONDS,

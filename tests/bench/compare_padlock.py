@@ -4,6 +4,10 @@
 product is imported, so that its memory is Padlock's.
 """
 
+from padlock import init
+
+# isort: split
+
 import asyncio
 import gc
 import sys
@@ -102,6 +106,7 @@ def _memory(field: str) -> int:
 
 def main() -> None:
     """Carry out orders until there are no more."""
+    init.done()
     caches = {"warm": MemoryCache()}
     for line in sys.stdin:
         order = msgspec.json.decode(line, type=Order)

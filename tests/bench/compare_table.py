@@ -9,13 +9,13 @@ _NOTHING = "-"
 
 def tables(record: Record) -> str:
     """Return both tables."""
-    return f"{_tools(record)}\n\n{goals(record.goals)}"
+    return f"{tools(record)}\n\n{goals(record.goals)}"
 
 
 def goals(seen: Iterable[Goal]) -> str:
     """Return the table of goals."""
     rows = [_goal(goal) for goal in seen]
-    return _table(("goal", "gate", "beyond", "seen", ""), rows)
+    return table(("goal", "gate", "beyond", "seen", ""), rows)
 
 
 def _goal(goal: Goal) -> list[str]:
@@ -25,14 +25,14 @@ def _goal(goal: Goal) -> list[str]:
     return [goal.goal, *bounds, seen, goal.verdict]
 
 
-def _tools(record: Record) -> str:
+def tools(record: Record) -> str:
     """Return the medians of every tool, each with how many times Padlock's it is."""
     ours, far = record.tools[PADLOCK], max(record.round_trips_ms)
     fleet = f"{record.sites} sites, RTT {far}"
     heads = ["tool", *(f"1 site, RTT {ms}: wall ms" for ms in record.round_trips_ms)]
     heads += [f"{fleet}: wall s", f"{fleet}: CPU ms/site", "peak MB"]
     rows = [_row(record, tool, ours, far) for tool in record.tools.values()]
-    return _table(heads, rows)
+    return table(heads, rows)
 
 
 def _row(record: Record, tool: Measured, ours: Measured, far: int) -> list[str]:
@@ -50,6 +50,7 @@ def _times(value: float | None, ours: float | None, scale: float = 1, digits: in
     return f"{shown} ({value / ours:.2g}x)" if ours else shown
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -31,7 +31,6 @@ EXACT = (
 DEAR = {
     "X509_verify_cert": "chain_verifications",
     "load_der_x509_certificate": "certificates_parsed",
-    "LexborHTMLParser": "documents_built",
     "SSLContext": "tls_contexts_made",
 }
 """C function or class → figure; what costs much more than the instruction that calls it."""

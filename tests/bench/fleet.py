@@ -84,7 +84,8 @@ def running(function: str, aws: Aws, share: float | None = None, **environment: 
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.bench.fleet_worker", function],
         cwd=cold_record.ROOT,
-        env={**os.environ, **aws.environment(), **environment},
+        # As in Lambda, where a function's init is another than in a test.
+        env={**os.environ, **aws.environment(), "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1", **environment},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

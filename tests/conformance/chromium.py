@@ -96,7 +96,7 @@ class Chromium:
             error = (await self.call("Page.navigate", session, url=url)).get("errorText", "")
             if not error:
                 with contextlib.suppress(TimeoutError):
-                    await self._event(session, "Page.loadEventFired")
+                    await self.event(session, "Page.loadEventFired")
                 await asyncio.sleep(settle)
             return _told(error, self._sessions.get(session, []))
         finally:
@@ -107,12 +107,18 @@ class Chromium:
         context: str = (await self.call("Target.createBrowserContext"))["browserContextId"]
         return context
 
+    def events(self, session: str) -> list[tuple[str, dict[str, Any]]]:
+        """Return (event, parameters) of a tab so far, in their order."""
+        return self._sessions.setdefault(session, [])
+
     async def version(self) -> str:
         """Return its name and version."""
         product: str = (await self.call("Browser.getVersion"))["product"]
         return product
 
-    async def _event(self, session: str, method: str) -> None:
+    async def event(self, session: str, method: str) -> None:
+        """Wait until a tab has told of an event."""
+
         def seen() -> bool:
             return any(name == method for name, _ in self._sessions.get(session, []))
 
@@ -142,10 +148,11 @@ def _told(error: str, events: list[tuple[str, dict[str, Any]]]) -> Visit:
 
 
 @contextlib.asynccontextmanager
-async def running(ca_file: Path, hosts: Mapping[str, str]) -> AsyncIterator[Chromium]:
-    """Run a browser that trusts an authority, and knows these hosts (→ address or address:port) and no others."""
+async def running(ca_file: Path | None, hosts: Mapping[str, str]) -> AsyncIterator[Chromium]:
+    """Run a browser that knows these hosts (→ address or address:port) and no others, and trusts an authority."""
     with tempfile.TemporaryDirectory(prefix="padlock-chromium-") as home, contextlib.ExitStack() as stack:
-        await _trust(Path(home), ca_file)
+        if ca_file:
+            await _trust(Path(home), ca_file)
         rules = ", ".join([*(f"MAP {host} {place}" for host, place in hosts.items()), "MAP * ~NOTFOUND"])
         commands, answers = os.pipe(), os.pipe()
         # The browser reads descriptor 3 and writes descriptor 4.

@@ -37,7 +37,7 @@ EXPIRES = 2_000_000_000
 @pytest.fixture
 def auditor(aws: EmbeddedAws, hosts: Hosts) -> Auditor:
     """Return what sends and fetches, as the function has it."""
-    return Auditor(aws.client("ssm"), aws.client("ec2"), hosts, aws.physical["HostAuditDocument"])
+    return Auditor(aws.client("ssm"), lambda: aws.client("ec2"), hosts, aws.physical["HostAuditDocument"])
 
 
 @pytest.fixture
@@ -167,8 +167,8 @@ def test_machine_that_is_refused_keeps_no_other(aws: EmbeddedAws, hosts: Hosts) 
     machines = [f"i-{number:08x}" for number in range(20)]
     refused = {"i_00000003": "InvalidInstanceId", "i_00000011": "AccessDeniedException"}
     choosy = Choosy(aws.client("ssm"), **refused)
-    ec2, document = aws.client("ec2"), aws.physical["HostAuditDocument"]
-    answer = Auditor(choosy, ec2, hosts, document).send(machines, NOW, EXPIRES)  # type: ignore[arg-type]
+    document = aws.physical["HostAuditDocument"]
+    answer = Auditor(choosy, lambda: aws.client("ec2"), hosts, document).send(machines, NOW, EXPIRES)  # type: ignore[arg-type]
     asked = [machine for group in answer.commands.values() for machine in group]
     assert asked == [machine for machine in machines if machine not in answer.refused]
     assert set(answer.refused) == {"i-00000003", "i-00000011"}
@@ -180,8 +180,9 @@ def test_machine_that_is_refused_keeps_no_other(aws: EmbeddedAws, hosts: Hosts) 
 def test_other_refusals_are_told(aws: EmbeddedAws, hosts: Hosts) -> None:
     """What is no machine's fault fails, so that Lambda tries again and the alarm on errors rings."""
     choosy = Choosy(aws.client("ssm"), i_00000003="InvalidDocument")
+    auditor = Auditor(choosy, lambda: aws.client("ec2"), hosts, "document")  # type: ignore[arg-type]
     with pytest.raises(ClientError, match="InvalidDocument"):
-        Auditor(choosy, aws.client("ec2"), hosts, "document").send(["i-00000003"], NOW, EXPIRES)  # type: ignore[arg-type]
+        auditor.send(["i-00000003"], NOW, EXPIRES)
     assert "no audit" in hosts.load(["i-00000003"], NOW)[0].fault
 
 

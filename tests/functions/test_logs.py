@@ -87,6 +87,7 @@ def test_console_and_queue_share_a_process(aws: EmbeddedAws, shop: LoopbackSite)
         ("dispatch", [{}, {"scheduled_at": "soon"}]),
         ("notify", [{"sweep": True}, {}]),
         ("audit_host", [{"audit": "all"}, {"detail": {}}, {}]),
+        ("dashboard", [{}, {"action": "check", "site": "a\u2028\x1b.example"}, {"action": 5}]),
     ],
 )
 def test_other_functions_write_json(aws: EmbeddedAws, function: str, events: list[object]) -> None:

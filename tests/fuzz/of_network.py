@@ -14,14 +14,14 @@ import dns.message
 import dns.rdatatype
 import dns.rrset
 from cryptography import x509
-from padlock.network import browser_hello, hello, http, leaves, limits
+from padlock.network import browser_hello, hello, http, leaf_hello, leaves, limits
 from padlock.network.dns import Resolver
 from padlock.network.dns_message import Question, read
 from padlock.network.failure import NetworkFailure
 from padlock.network.tls import Offer, context
 from padlock.probes.caa import of_reply
 from padlock.probes.dns import resolve_host
-from padlock.probes.nameservers import lookup_of
+from padlock.probes.zone_cuts import lookup_of
 
 from tests.evidence_builder import with_caa, with_host
 from tests.fuzz.judging import HEALTHY, judge
@@ -202,10 +202,11 @@ def hello_samples() -> Iterator[bytes]:
         yield bytes([number]) + flight(int.from_bytes(version), 0x0035, b"any certificate" * 20)
         yield bytes([number + 16]) + alert(int.from_bytes(version), 70)
     for made in _flights():
-        yield b"\3" + made
-        yield b"\x13" + made
+        for number in range(3, 7):
+            yield bytes([number]) + made
+            yield bytes([number + 16]) + made
     begun = record(22, 0x0301, server_hello(0x0301, 0x0035))
-    for first in (1, 3, 0x11, 0x13, 0x21, 0x23, 0x31, 0x33):
+    for first in (1, 3, 4, 5, 0x11, 0x13, 0x15, 0x21, 0x23, 0x25, 0x31, 0x33, 0x35):
         yield bytes([first]) + (begun + record(22, 0x0301, b"") * 30_000)[:140_000]
         yield bytes([first]) + (begun + record(22, 0x0301, b"\0") * 30_000)[:140_000]
         yield bytes([first]) + (begun + record(22, 0x0301, bytes(16_000)) * 9)[:140_000]
@@ -213,7 +214,7 @@ def hello_samples() -> Iterator[bytes]:
 
 def _hello(data: bytes) -> None:
     choice = data[0] if data else 0
-    run(_asked(choice & 3, PIECES[choice >> 4 & 3], data[1:]))
+    run(_asked((choice & 15) % 7, PIECES[choice >> 4 & 3], data[1:]))
 
 
 async def _asked(choice: int, pieces: int, sent: bytes) -> None:
@@ -221,6 +222,10 @@ async def _asked(choice: int, pieces: int, sent: bytes) -> None:
         with contextlib.suppress(NetworkFailure):
             if choice == 3:
                 await browser_hello.ask(connection, "example.com")
+            elif choice == 4:
+                await hello.refuses_list(connection, "example.com")
+            elif choice > 4:
+                await leaf_hello.look(connection, "example.com", "rsa" if choice == 5 else "ecdsa")
             else:
                 await hello.offer(connection, "example.com", tuple(hello.VERSIONS)[choice])
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from padlock.evidence import ChainEnd, Exchange
 from padlock.network.http import Response
 from padlock.network.vantage import Vantage
-from padlock.probes import http as probe
+from padlock.probes import answers as probe
 from padlock.probes.assets import sample
 from padlock.probes.cache import MemoryCache
 from padlock.probes.cookies import header, keep, new_jar
@@ -73,7 +73,7 @@ _ASKED = ("url", "host", "address", "purpose")
 
 async def _asked(data: bytes, at: Url) -> Answer:
     async with connected(data) as connection:
-        return await probe._request(RUN, connection, at, "front")
+        return await probe.request(RUN, connection, at, "front")
 
 
 def html_samples() -> Iterator[bytes]:

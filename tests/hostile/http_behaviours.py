@@ -237,6 +237,20 @@ BROKEN = (
         answered(),
     ),
     Behaviour(
+        "answers-without-end",
+        "every remote behaviour → one bounded observation within the deadline",
+        secure(forever(SHOP, SHOP * 1_000)),
+        "200",
+        answered(),
+    ),
+    Behaviour(
+        "second-answer-dripped",
+        "every remote behaviour → one bounded observation within the deadline",
+        secure(sends(SHOP, b"HTTP/1.1 200 OK\r\n", *[b"X: y\r\n"] * 50, pause=0.3)),
+        "200",
+        answered(),
+    ),
+    Behaviour(
         "status-999",
         "status 999 → shown verbatim",
         secure(pages(lambda _: reply(999, "denied"))),

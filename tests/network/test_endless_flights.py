@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from padlock.network import browser_hello, hello
+from padlock.network import browser_hello, hello, leaf_hello
 
 EMPTY_RECORDS = b"\x16\x03\x01\0\0" * 26_000
 EMPTY_ALERTS = b"\x15\x03\x01\0\0" * 26_000
@@ -18,7 +18,20 @@ def obsolete(received: bytes) -> object:
     return hello.read_answer(received, "TLSv1")
 
 
-@pytest.mark.parametrize("judge", [obsolete, browser_hello.read_answer], ids=["obsolete", "browser"])
+def one_kind(received: bytes) -> object:
+    """Judge a flight as that of a server with an RSA certificate."""
+    return leaf_hello.read_flight(received, "rsa")
+
+
+JUDGES = {
+    "obsolete": obsolete,
+    "list": hello.read_refusal,
+    "browser": browser_hello.read_answer,
+    "one kind": one_kind,
+}
+
+
+@pytest.mark.parametrize("judge", JUDGES.values(), ids=JUDGES)
 @pytest.mark.parametrize(
     "flight", [EMPTY_RECORDS, EMPTY_ALERTS, EMPTY_MESSAGES], ids=["records", "alerts", "messages"]
 )

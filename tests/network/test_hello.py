@@ -10,10 +10,31 @@ import trustme
 from padlock.network import limits
 from padlock.network.connection import connect
 from padlock.network.failure import NetworkFailure
-from padlock.network.hello import SUITES, VERSIONS, Answer, client_hello, offer, read_answer
+from padlock.network.hello import (
+    SUITES,
+    VERSIONS,
+    Answer,
+    client_hello,
+    listing_hello,
+    offer,
+    read_answer,
+    read_refusal,
+    refuses_list,
+)
 
 from tests import old_tls
-from tests.servers import LOOPBACK, Authority, Script, closes, listen, pages, resets, sends, silence
+from tests.servers import (
+    LOOPBACK,
+    Authority,
+    Script,
+    closes,
+    listen,
+    listen_alerting,
+    pages,
+    resets,
+    sends,
+    silence,
+)
 
 NUMBERS = {"SSLv3": 0x0300, "TLSv1": 0x0301, "TLSv1.1": 0x0302}
 AES = 0x0035
@@ -163,3 +184,74 @@ def test_the_client_hello_asks_for_one_version(version: str) -> None:
     assert hello[9:11] == VERSIONS[version]
     assert (b"example.com" in hello) == (version != "SSLv3")
     assert int.from_bytes(hello[44:46]) == 2 * (len(SUITES) + 1)
+
+
+async def refused(port: int) -> bool:
+    """Offer the list of versions to a server."""
+    connection = await connect("127.0.0.1", port, LOOPBACK)
+    try:
+        return await refuses_list(connection, "example.com")
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("key_type", trustme.KeyType)
+@pytest.mark.parametrize("maximum", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_modern_server_refuses_the_list(maximum: ssl.TLSVersion, key_type: trustme.KeyType) -> None:
+    """TLS 1.2 and 1.3 only: one alert for both versions, with TLS 1.3 switched off as well."""
+    with listen_alerting(openssl(ssl.TLSVersion.TLSv1_2, maximum, key_type=key_type)) as port:
+        assert await refused(port)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    "gaps", [0, ssl.OP_NO_TLSv1, ssl.OP_NO_TLSv1_1, ssl.OP_NO_TLSv1_1 | ssl.OP_NO_TLSv1_3], ids=hex
+)
+async def test_a_server_with_either_does_not_refuse_the_list(gaps: int) -> None:
+    """TLS 1.0 without TLS 1.1, or the other way round, or both."""
+    context = openssl(ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_3)
+    context.options |= gaps
+    with listen_alerting(context) as port:
+        assert not await refused(port)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        old_tls.alert(0x0303, 40),
+        old_tls.record(21, 0x0303, b"\x01\x46"),
+        old_tls.record(21, 0x0303, b"\x01\x70") + old_tls.alert(0x0303, 70),
+        old_tls.record(22, 0x0303, old_tls.server_hello(0x0303, 0xC014)) + old_tls.alert(0x0303, 70),
+        old_tls.record(22, 0x0303, b"") + old_tls.alert(0x0303, 70),
+        old_tls.flight(0x0301, AES, DER),
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    ],
+)
+async def test_whatever_else_comes_is_no_refusal_of_the_list(sent: bytes) -> None:
+    """Another alert, one behind a ServerHello, a server that passes the list over: it may speak them."""
+    async with listen(sends(sent, read=False)) as port:
+        assert not await refused(port)
+
+
+@pytest.mark.parametrize("script", [silence, closes, resets])
+async def test_silence_and_hanging_up_are_no_refusal_of_the_list(script: Script) -> None:
+    """Nothing is said of the versions."""
+    async with listen(script) as port:
+        with pytest.raises(NetworkFailure, match=r"timeout|closed|reset"):
+            await refused(port)
+
+
+def test_a_dripped_refusal_is_read_once_it_is_whole() -> None:
+    """Octet by octet."""
+    sent = old_tls.alert(0x0303, 70)
+    assert [read_refusal(sent[:size]) for size in range(len(sent) + 1)] == [None] * len(sent) + [True]
+
+
+def test_the_list_names_tls_1_1_and_tls_1_0() -> None:
+    """Lengths agree, the version beside it is that of TLS 1.2 (RFC 8446 section 4.1.2), and the name is there."""
+    hello = listing_hello("example.com")
+    assert int.from_bytes(hello[3:5]) == len(hello) - 5
+    assert int.from_bytes(hello[6:9]) == len(hello) - 9
+    assert hello[9:11] == b"\x03\x03"
+    assert hello.endswith(b"\x00\x2b\x00\x05\x04\x03\x02\x03\x01")
+    assert b"example.com" in hello

@@ -96,6 +96,58 @@ async def test_silence_ends_however_often_the_process_stands_still() -> None:
     assert len(pauses) <= 8, "twice the peer's time, each rounded up, and the turns that end it"
 
 
+async def test_each_of_many_has_its_own_time() -> None:
+    """Those that begin one after the other end so, whichever of them has left meanwhile."""
+    over: list[int] = []
+
+    async def wait(number: int) -> float:
+        began = time.monotonic()
+        try:
+            async with Patience(SHORT):
+                await asyncio.sleep(0 if number in (0, 3) else 60)
+        except TimeoutError:
+            over.append(number)
+        return time.monotonic() - began
+
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        waiting = []
+        for number in range(6):
+            waiting.append(tasks.create_task(wait(number)))
+            await asyncio.sleep(SHORT / 10)
+    assert over == [1, 2, 4, 5]
+    assert all(task.result() >= SHORT for number, task in enumerate(waiting) if number in over)
+
+
+async def test_one_that_ended_may_be_followed_by_another() -> None:
+    """Nobody waits any more when the time of the first is over; those after it are still given an end."""
+    for _ in range(3):
+        async with Patience(SHORT):
+            await asyncio.sleep(0)
+        await asyncio.sleep(1.5 * SHORT)
+        with pytest.raises(TimeoutError):
+            async with Patience(SHORT):
+                await asyncio.sleep(60)
+
+
+async def test_threads_do_not_end_each_other_s() -> None:
+    """Each thread has a loop of its own, and time-outs of its own in it."""
+
+    async def wait() -> int:
+        ended = 0
+        for number in range(6):
+            with contextlib.suppress(TimeoutError):
+                async with Patience(SHORT / 4):
+                    await asyncio.sleep(60 if number % 2 else 0)
+                continue
+            ended += 1
+        return ended
+
+    def in_its_loop() -> int:
+        return asyncio.run(asyncio.wait_for(wait(), 30))
+
+    assert await asyncio.gather(wait(), *(asyncio.to_thread(in_its_loop) for _ in range(3))) == [3] * 4
+
+
 async def test_what_waits_for_us_costs_the_peer_nothing() -> None:
     """Time spent while it is paused is not counted; what was left before is left after it."""
     async with Patience(SHORT) as time_left:

@@ -33,6 +33,15 @@ def made(
     return builder.sign(key, hashed).public_bytes(Encoding.DER)
 
 
+def test_what_is_small_is_read_once() -> None:
+    """Checks meet the same certificates all day long; large ones, of which a server may choose many, are not kept."""
+    small = made(x509.DNSName("example.com"))
+    large = made(*(x509.DNSName(f"host-{number}.example.com") for number in range(300)))
+    assert parse(small) is parse(bytes(bytearray(small)))
+    assert parse(large) is not parse(large)
+    assert parse(large) == parse(large)
+
+
 def test_every_field_is_read() -> None:
     """A whole certificate: names, dates with their zone, key, signature, flags, AIA."""
     aia = x509.AuthorityInformationAccess(

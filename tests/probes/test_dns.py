@@ -2,8 +2,7 @@
 
 import itertools
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections import Counter
 
 import dns.message
 import msgspec
@@ -11,22 +10,13 @@ import pytest
 from padlock import evidence as ev
 from padlock.network import dns as network_dns
 from padlock.network.dns import Resolver
-from padlock.network.vantage import Endpoint, Vantage
+from padlock.network.vantage import Vantage
 from padlock.probes import dns as padlock_dns
 from padlock.probes import nameservers
-from padlock.probes.dns import Surroundings, resolve_host, resolver_of, sibling_of, siblings, surroundings
-from padlock.site import parse
+from padlock.probes.dns import resolve_host, resolver_of, sibling_of
 
-from tests.dns_server import Answer, Server, not_authoritative, rcode, recursive, serve, silent, when, zone
-
-NAME, WWW = "example.com", "www.example.com"
-LOOPBACK = ("127.0.0.0/8",)
-NS1, NS2, PARENT = "127.0.0.11", "127.0.0.12", "127.0.0.21"
-DELEGATED = ("@ NS ns1", "@ NS ns2", f"ns1 A {NS1}", f"ns2 A {NS2}")
-DATA = (*DELEGATED, "@ A 192.0.2.1", "www A 192.0.2.1")
-COM = ("com", "@ NS a.gtld.com.", f"a.gtld A {PARENT}")
-BELOW = ("example NS ns1.example", "example NS ns2.example", f"ns1.example A {NS1}", f"ns2.example A {NS2}")
-DELEGATION = zone(*COM, *BELOW)
+from tests.dns_server import Answer, not_authoritative, rcode, recursive, serve, silent, when, zone
+from tests.dns_world import COM, DATA, DELEGATED, DELEGATION, NAME, NS1, NS2, PARENT, WWW, world
 
 
 @pytest.fixture(autouse=True)
@@ -34,51 +24,6 @@ def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait less for silence and for the second look than in the field, so that the tests are quick."""
     monkeypatch.setattr(network_dns, "DNS_SECONDS", 0.3)
     monkeypatch.setattr(nameservers, "SECOND_LOOK_SECONDS", 0.05)
-
-
-class World:
-    """A resolver, authoritative servers on one port of several addresses, and who was asked what."""
-
-    def __init__(self, vantage: Vantage, servers: Mapping[str, Server], allowed: tuple[str, ...]) -> None:
-        self.vantage, self.servers, self.allowed = vantage, servers, allowed
-        self.resolver = resolver_of(vantage)
-
-    async def siblings(self, declaration: str | Mapping[str, object] = NAME) -> tuple[ev.HostDns, ...]:
-        """Look up the hosts of a site."""
-        return await siblings(self.resolver, parse(declaration), self.allowed)
-
-    async def look(
-        self, declaration: str | Mapping[str, object] = NAME
-    ) -> tuple[tuple[ev.HostDns, ...], Surroundings]:
-        """Look up the hosts of a site and everything around them."""
-        hosts = await self.siblings(declaration)
-        return hosts, await surroundings(self.resolver, self.vantage, parse(declaration), hosts, self.allowed)
-
-    async def zone(self, declaration: str | Mapping[str, object] = NAME) -> ev.Zone:
-        """Look at the site's only zone."""
-        _, (zones, *_) = await self.look(declaration)
-        (only,) = zones
-        return only
-
-
-@asynccontextmanager
-async def world(
-    resolver: Answer,
-    servers: Mapping[str, Answer] | None = None,
-    *,
-    public: tuple[Endpoint, ...] = (),
-    allowed: tuple[str, ...] = LOOPBACK,
-) -> AsyncIterator[World]:
-    """Run a resolver and the authoritative servers, address → behaviour."""
-    async with AsyncExitStack() as running:
-        resolving = await running.enter_async_context(serve(resolver))
-        started: dict[str, Server] = {}
-        port = 0
-        for address, answer in (servers or {}).items():
-            started[address] = await running.enter_async_context(serve(answer, address, port))
-            port = started[address].endpoint[1]
-        vantage = Vantage((resolving.endpoint,), public, port or 1)
-        yield World(vantage, started, allowed)
 
 
 def told(zone: ev.Zone, host: str = NAME) -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -396,8 +341,10 @@ async def test_cname_beside_other_data_is_found() -> None:
     data = (*DELEGATED, "@ CNAME cdn.test.", "@ MX 10 mail", "www CNAME cdn.test.", "www TXT x")
     async with world(recursive((NAME, *data)), {NS1: zone(NAME, *data), NS2: zone(NAME, *data)}) as seen:
         found = await seen.zone({"name": NAME, "hosts": [NAME, WWW]})
+        times = [Counter(server.asked) for server in seen.servers.values()]
     assert found.apex_cname == "cdn.test"
     assert found.cname_with_other_data == {NAME: ("MX", "NS", "SOA"), WWW: ("TXT",)}
+    assert [max(each.values()) for each in times] == [1, 1], "no server is asked the same thing again"
 
 
 async def test_flattened_apex_is_no_cname() -> None:
@@ -454,10 +401,18 @@ async def test_name_that_nobody_registered_has_no_zone() -> None:
 async def test_absent_sibling_is_not_asked_for() -> None:
     """A derived sibling that does not exist costs no further questions."""
     data = (*DELEGATED, "@ A 192.0.2.1")
-    async with world(recursive((NAME, *data)), {NS1: zone(NAME, *data), NS2: zone(NAME, *data)}) as seen:
-        hosts, (zones, *_) = await seen.look()
+    servers = {NS1: zone(NAME, *data), NS2: zone(NAME, *data)}
+    async with (
+        serve(recursive((NAME, *data))) as public,
+        world(recursive((NAME, *data)), servers, public=(public.endpoint,)) as seen,
+    ):
+        hosts, (zones, answers, *_) = await seen.look()
+        others = [public, *seen.servers.values()]
+        assert {name for server in others for name, *_ in server.asked} == {NAME}
+        assert {rdtype for name, rdtype, _ in seen.resolving.asked if name == WWW} == {"A", "AAAA"}
     assert [host.exists for host in hosts] == [True, False]
     assert zones[0].hosts == (NAME,)
+    assert [answer.host for answer in answers] == [NAME]
 
 
 async def test_public_resolvers_are_compared() -> None:

@@ -1,9 +1,13 @@
 """Look-ups that fail by validation: asked again without it, and only where the first ended in SERVFAIL."""
 
+import asyncio
+from datetime import UTC, datetime
+
 import dns.flags
-from padlock.network.dns import Resolver
-from padlock.network.vantage import Vantage
-from padlock.probes.dns import resolve_host, surroundings
+from padlock.network.dns import Direct, Resolver
+from padlock.probes.cache import MemoryCache
+from padlock.probes.dns import begin_looks, resolve_host, surroundings
+from padlock.probes.zone_cuts import Means
 from padlock.site import parse
 
 from tests import dns_server
@@ -66,10 +70,11 @@ async def test_public_resolver_that_validates() -> None:
     async with dns_server.serve(ZONE) as own, dns_server.serve(validating) as public:  # type: ignore[arg-type]
         resolver = Resolver([own.endpoint])
         site = parse({"name": "shop.test", "hosts": ["shop.test"]})
-        vantage = Vantage(resolvers=(own.endpoint,), public_resolvers=(public.endpoint,))
-        host = await resolve_host(resolver, "shop.test")
-        _, (seen,), _, _ = await surroundings(resolver, vantage, site, [host])
-    assert host.unchecked is None
+        means = Means(resolver, Direct(), 53, (), MemoryCache(), datetime.now(UTC))
+        async with asyncio.TaskGroup() as tasks:
+            (look,) = begin_looks(tasks, resolver, site)
+            _, (seen,), _, _ = await surroundings(means, (public.endpoint,), site, [look])
+    assert look.found.result().unchecked is None
     assert seen.a.extended_error.startswith("6 DNSSEC Bogus")
     assert seen.unchecked
     assert seen.unchecked.records == ("192.0.2.1",)

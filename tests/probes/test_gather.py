@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import inspect
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,8 @@ from padlock.evidence import Failure, decode, encode
 from padlock.network import limits
 from padlock.network.vantage import Vantage
 from padlock.probes import gather
+from padlock.probes.cache import MemoryCache
+from padlock.probes.run import Run
 from padlock.site import parse
 
 from tests import dns_server
@@ -134,6 +137,21 @@ async def test_a_chain_that_is_cut_off_keeps_its_hops() -> None:
     assert seen.http
     chain = next(c for c in seen.http.chains if c.start.startswith("https"))
     assert (chain.end, chain.detail, [hop.status for hop in chain.hops]) == ("failure", "deadline", [301])
+
+
+async def test_work_that_the_deadline_ends_before_it_begins() -> None:
+    """It is closed: Python would report it on standard error, among lines of JSON."""
+    run = Run(parse("example.com"), datetime.now(UTC), Vantage(resolvers=(("127.0.0.1", 53),)), MemoryCache())
+    work = asyncio.sleep(0)
+
+    async def cut_off() -> None:
+        async with asyncio.TaskGroup() as run.tasks:
+            run.spawn(work)
+            raise TimeoutError
+
+    with pytest.raises(ExceptionGroup):
+        await cut_off()
+    assert inspect.getcoroutinestate(work) == inspect.CORO_CLOSED
 
 
 async def test_a_resolver_that_is_silent_leaves_dns_not_gathered() -> None:

@@ -1,9 +1,10 @@
 """Trust: OpenSSL's paths, the clock of the evidence, and a name for each reason."""
 
+import itertools
 import random
 import re
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import certifi
@@ -13,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from padlock.probes import trust
 from padlock.probes.certificates import parse
 from padlock.probes.trust import Anchors, anchors, verify, verify_completing
 
@@ -71,6 +73,36 @@ def test_the_clock_is_that_of_the_evidence() -> None:
     late = anchors(NOW + timedelta(days=31), private_ca=ROOT.pem)
     looks = [verify([leaf, BELOW.der], when).status for when in (TRUSTED, late, TRUSTED)]
     assert looks == ["trusted", "expired", "trusted"]
+
+
+def test_what_is_remembered_is_what_a_new_look_sees() -> None:
+    """Around every date of leaf and intermediate, in any order, a chain that is known comes to what it comes to."""
+    dates = [NOW + timedelta(seconds=seconds) for seconds in (-50, -30, 30, 50)]
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Brief")])
+    brief = Issuer("Brief", ROOT)
+    above = ROOT.sign(name, brief.key, ca=True, since=dates[0], until=dates[3]).public_bytes(Encoding.DER)
+    chain = [brief.leaf(since=dates[1], until=dates[2]), above]
+    times = [date + timedelta(seconds=beside) for date in dates for beside in (-1, 0, 0.5, 1, 10)]
+
+    def fresh(number: int, time: datetime) -> Anchors:
+        return anchors(time, private_ca=f"# anchors that nobody has seen yet: {number}\n{ROOT.pem}")
+
+    expected = {time: verify(chain, fresh(number, time)) for number, time in enumerate(times)}
+    assert {look.status for look in expected.values()} == {"trusted", "expired"}
+    for seed in range(5):
+        shuffled = random.Random(seed).sample(times, len(times))  # noqa: S311 — any order
+        assert {time: verify(chain, anchors(time, private_ca=ROOT.pem)) for time in shuffled} == expected
+
+
+def test_a_chain_is_verified_once_while_nothing_changes() -> None:
+    """Checks come back to the same chains all day long; how many are remembered does not grow with their number."""
+    leaf = BELOW.leaf()
+    first = verify([leaf, BELOW.der], anchors(NOW, private_ca=ROOT.pem))
+    assert verify([leaf, BELOW.der], anchors(NOW + timedelta(days=1), private_ca=ROOT.pem)) is first
+    strangers = [Issuer(f"Stranger {number}").der for number in range(3)]
+    for chain in itertools.permutations([leaf, BELOW.der, ROOT.der, *strangers]):
+        verify(chain, TRUSTED)
+    assert len(trust._KNOWN) <= trust._MOST_KNOWN
 
 
 def test_an_expired_leaf_of_an_unknown_issuer_is_untrusted_first() -> None:

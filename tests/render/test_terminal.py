@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from padlock.findings import Finding, NotAssessed, Report, Severity
-from padlock.render.terminal import duration, remaining, render
+from padlock.render.terminal import render
+from padlock.render.words import duration, remaining
 
 from tests.evidence_builder import NOW, healthy
 from tests.evidence_builder import report as judged

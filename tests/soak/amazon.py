@@ -22,6 +22,7 @@ from moto.dynamodb.models.table import Table
 from moto.sqs.models import sqs_backends
 from padlock.storage._items import Item
 from padlock.storage._plain import unmarshal
+from padlock.storage._stored import HEAD, STATE, merged
 
 from local.aws import ACCOUNT, CREDENTIALS, REGION, translated
 from local.pump import matches
@@ -115,6 +116,11 @@ class Amazon:
         """Return an item of the results as it stands, past every fault."""
         found = self._rows_of(site).get(key)
         return unmarshal(self._marshalled(found)) if found is not None else None
+
+    def state(self, site: str) -> Item | None:
+        """Return a site's STATE as of its latest run, past every fault."""
+        item = self.item(site, STATE)
+        return None if item is None else merged(item, self.item(site, HEAD) or {})
 
     def items(self, site: str, prefix: str) -> list[Item]:
         """Return the items of a site whose key begins so, in order."""

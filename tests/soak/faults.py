@@ -35,7 +35,7 @@ type Other = Literal["same run", "another run", "notify", "sweep", "truth", "rem
 
 KINDS: tuple[Kind, ...] = get_args(Kind.__value__)
 OTHERS: tuple[Other, ...] = get_args(Other.__value__)
-AFTER_LOAD = 3
+AFTER_LOAD = 1
 """Calls that a run makes until it has read its site's state."""
 CALL_SECONDS = 0.02
 STALL_SECONDS = 100.0

@@ -49,7 +49,7 @@ def outbox_contiguous(world: World, site: str) -> None:
 
 def state_is_fold(world: World, site: str) -> None:
     """2: STATE equals the fold of the applied runs."""
-    item = world.amazon.item(site, "STATE")
+    item = world.amazon.state(site)
     if item is None:
         if world.ledger.history.applied.get(site):
             raise Violation("2 STATE equals the fold", f"{site}: runs were applied, and there is no state")
@@ -57,6 +57,17 @@ def state_is_fold(world: World, site: str) -> None:
     state, folded = state_of(item), world.ledger.history.state.get(site)
     if state != folded:
         raise Violation("2 STATE equals the fold", f"{site}: {state} is not {folded}")
+
+
+def versions_fit(world: World, site: str) -> None:
+    """2: the head counts every run that was stored, and names the version of the STATE beside it."""
+    item, head = world.amazon.item(site, "STATE"), world.amazon.item(site, "STATE#HEAD")
+    known = world.ledger.history.versions.get(site)
+    if known is None or item is None or head is None:
+        return
+    if (head["version"], item["version"], head["state_version"]) != known:
+        there = head["version"], item["version"], head["state_version"]
+        raise Violation("2 the head fits its state", f"{site}: versions {there} are there, {known} were written")
 
 
 def records_immutable(world: World, site: str) -> None:
@@ -118,6 +129,7 @@ def nothing_false(world: World, site: str) -> None:
 EVERY: tuple[Callable[[World, str], None], ...] = (
     outbox_contiguous,
     state_is_fold,
+    versions_fit,
     records_immutable,
     first_publications_in_order,
     duplicates_explained,
@@ -153,13 +165,13 @@ def settled(world: World, *, silenced: bool) -> None:
             raise Violation(name, f"{site}: the last record is {last}, the cursor is at {cursor}")
     for site in sorted(world.truths):
         _true(world, site, name, silenced=silenced)
-    own = world.amazon.item(CHECKER, "STATE")
+    own = world.amazon.state(CHECKER)
     if own and (own["status"] != "ok" or world.ledger.history.told.get(CHECKER)):
         raise Violation(name, f"the checker is well, and its state is {own['status']}")
 
 
 def _true(world: World, site: str, name: str, *, silenced: bool) -> None:
-    item = world.amazon.item(site, "STATE")
+    item = world.amazon.state(site)
     told = world.ledger.history.told.get(site, frozenset())
     if site in world.stranded:
         return

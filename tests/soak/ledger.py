@@ -8,13 +8,15 @@ import copy
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from padlock.changes import Change, OpenFinding, Policy, State, close, fold
 from padlock.channels import CHANNELS
+from padlock.checking import Task
 from padlock.findings import Report
+from padlock.storage import stamp
 from padlock.storage._items import Item
 from padlock.storage._plain import unmarshal
 
@@ -40,6 +42,8 @@ class Looked(msgspec.Struct, frozen=True):
     """What each look could see; None for one that was none."""
     in_time: bool
     """There was time for a second look."""
+    at: int | None
+    """When it looked first, in true seconds; None for one whose clock is wrong, or that did not look."""
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -76,6 +80,8 @@ class History(msgspec.Struct):
     """Numbers of records that no run made."""
     told: dict[str, frozenset[Key]] = {}
     """The errors that the records tell of and that none of them ends."""
+    versions: dict[str, tuple[int, int, int]] = {}
+    """Versions of the head, of STATE, and of STATE as the head names it."""
     breaks: dict[str, frozenset[int]] = {}
     """Numbers of the records after a state was put back, before which the statuses need not fit."""
 
@@ -93,8 +99,8 @@ class Ledger:
         """Alert id → what it stood for first."""
         self.ids: dict[str, tuple[str, int]] = {}
         """Alert id → site and number, of the records that are there."""
-        self.looked: dict[tuple[str, str, int], Looked] = {}
-        """(site, key, ticket) → what the run saw."""
+        self.looked: dict[tuple[Actor, str, int], Looked] = {}
+        """(actor, site, ticket) → what the run saw."""
         self.dirty: set[str] = set()
         """Sites whose items were written since somebody looked."""
         self._holding: dict[tuple[int, str], str] = {}
@@ -109,7 +115,22 @@ class Ledger:
                 for delivery in deliveries:
                     delivery.disturbed = True
 
-    def committed(self, site: str, writes: Sequence[Mapping[str, Any]], state: Item | None) -> None:
+    def repeated(self, actor: "Actor", site: str, head: Item, state_version: int) -> None:
+        """Note a run that found all as it is stored, by the head that it wrote beside a STATE of this version."""
+        ticket = head["applied_ticket"]
+        # A site that never ran is closed without a word, and once more where its message comes again.
+        kind = "" if (actor, site, ticket) in self.looked else REMOVED
+        self.dirty.add(site)
+        self._apply(actor, site, f"RUN#{stamp(datetime.fromtimestamp(ticket, UTC))}{kind}", ticket, head)
+        self._count(site, head["version"], state_version)
+
+    def _count(self, site: str, version: int, state_version: int) -> None:
+        before, *_ = self.history.versions.get(site, (0,))
+        if version <= before:
+            raise Violation("7 versions increase", f"{site}: {version} after {before}")
+        self.history.versions[site] = version, state_version, state_version
+
+    def committed(self, actor: "Actor", site: str, writes: Sequence[Mapping[str, Any]], state: Item | None) -> None:
         """Note a transaction that went through; `state` is the site's STATE after it."""
         items = [unmarshal(write["Put"]["Item"]) for write in writes if "Put" in write]
         self.dirty.add(site)
@@ -117,12 +138,15 @@ class Ledger:
         is_run = any("Update" in write for write in writes)
         if is_run:
             for row in rows:
-                self._apply(site, row["sk"], row["ticket"], state)
+                self._apply(actor, site, row["sk"], row["ticket"], state)
+            heads = [item for item in items if item["sk"] == "STATE#HEAD"]
+            for head in heads:
+                self._count(site, head["version"], state["version"] if state else 0)
         for item in items:
             if item["sk"].startswith("ALERT#"):
                 self._recorded(site, item, by_run=is_run)
 
-    def _apply(self, site: str, key: str, ticket: int, state: Item | None) -> None:
+    def _apply(self, actor: "Actor", site: str, key: str, ticket: int, state: Item | None) -> None:
         history = self.history
         if key in history.runs.get(site, frozenset()):
             raise Violation("7 each run is applied once", f"{site} {key} with ticket {ticket}")
@@ -134,10 +158,15 @@ class Ledger:
             looked = None
             if state is None:
                 raise Violation("2 STATE equals the fold", f"{site}: {key} is applied, and there is no state")
-            at = msgspec.convert(state["last_alert"] or state["checked_at"], datetime)
+            at = msgspec.convert(state.get("last_alert") or state["checked_at"], datetime)
             after, change = close(before, site, at, {}, "UTC")
         else:
-            looked = self.looked[site, key, ticket]
+            looked = self.looked[actor, site, ticket]
+            before_it = applied[-1].looked if applied else None
+            if before_it and None not in {looked.at, before_it.at} and _at(before_it) > _at(looked):
+                raise Violation(
+                    "7 the later look stays", f"{site}: {key} looked {_at(before_it) - _at(looked)} s before"
+                )
             after, change = fold(before, looked.looks, looked.policy)
         history.runs[site] = history.runs.get(site, frozenset()) | {key}
         history.applied[site] = (*applied, Applied(key, ticket, looked))
@@ -165,6 +194,10 @@ class Ledger:
             raise Violation("told once", f"{site} {number}: the end of {sorted(unknown)}, which nobody was told of")
         told = (told | lists["opened"] | lists["worsened"]) - lists["resolved"] - lists["eased"]
         self.history.told[site] = frozenset() if item["kind"] == "removed" else frozenset(told)
+
+    def has(self, task: Task) -> bool:
+        """Return whether a run was stored."""
+        return f"RUN#{stamp(task.slot)}" in self.history.runs.get(task.name, ())
 
     def published(self, actor: "Actor", channel: int, text: str) -> tuple[Item, Delivery]:
         """Note a publication that reached its channel; return the record that it is of."""
@@ -216,6 +249,17 @@ class Ledger:
         """Return a copy of what a copy of the table knows."""
         return copy.copy(_copied(self.history))
 
+    def lost(self, site: str, state: State | None, rows: frozenset[str]) -> None:
+        """Go back with a site whose head is gone: runs that have no row of the history are forgotten."""
+        self._back(site, state)
+        self.history.runs[site] = self.history.runs.get(site, frozenset()) & rows
+        self.dirty.add(site)
+
+    def _back(self, site: str, state: State | None) -> None:
+        self.history.state[site] = state or State()
+        self.history.applied[site] = ()
+        self.history.versions.pop(site, None)
+
     def restored(self, kept: History, cursors: Mapping[str, Item]) -> None:
         """Go back with the table, whose cursors are these.
 
@@ -240,14 +284,17 @@ class Ledger:
     def put_back(self, site: str, state: State | None) -> None:
         """Go back with one site's state alone; its records, its runs and its cursor stay."""
         history = self.history
-        history.state[site] = state or State()
-        history.applied[site] = ()
+        self._back(site, state)
         history.changes[site] = history.changes.get(site, ())
         findings: Sequence[OpenFinding] = (*state.findings, *state.over) if state else ()
         history.told[site] = frozenset(finding.key for finding in findings if finding.told)
         following = max(history.records.get(site, {}), default=0) + 1
         history.breaks[site] = history.breaks.get(site, frozenset()) | {following}
         self.dirty.add(site)
+
+
+def _at(looked: Looked) -> int:
+    return looked.at or 0
 
 
 def _copied(history: History) -> History:

@@ -50,7 +50,15 @@ MUTANTS = (
     Mutant(
         "runs are not deduplicated",
         (
-            ("storage/results.py", 'return bool(row and row.get("done"))', "return False"),
+            (
+                "running.py",
+                "        if stored.applied_ticket >= ticket:\n"
+                "            return Ran(_late(stored, ticket), None)\n"
+                "        if await",
+                "        if await",
+            ),
+            ("storage/results.py", "if stored.applied_ticket == run.ticket:", "if False:"),
+            ("storage/results.py", "applied_ticket < :ticket)", "applied_ticket <= :ticket)"),
             (
                 "storage/results.py",
                 'UNDONE = "attribute_not_exists(sk) OR done <> :done"',
@@ -61,20 +69,15 @@ MUTANTS = (
     Mutant(
         "the ticket is ignored",
         (
-            ("storage/results.py", "if stored.applied_ticket >= run.ticket:", "if False:"),
-            ("storage/results.py", "(#version = :read AND #applied_ticket < :ticket)", "(#version = :read)"),
-            ("storage/results.py", '":read": stored.version, ":ticket": run.ticket}', '":read": stored.version}'),
+            ("storage/results.py", "if stored.applied_ticket > run.ticket:", "if False:"),
+            ("storage/results.py", "(#version = :read AND applied_ticket < :ticket)", "#version = :read"),
         ),
     ),
     Mutant(
         "the version is not checked",
         (
-            (
-                "storage/results.py",
-                '" OR (#version = :read AND #applied_ticket < :ticket)"',
-                '" OR #applied_ticket < :ticket"',
-            ),
-            ("storage/results.py", '":read": stored.version, ":ticket": run.ticket}', '":ticket": run.ticket}'),
+            ("storage/results.py", "(#version = :read AND applied_ticket < :ticket)", "applied_ticket < :ticket"),
+            ("storage/results.py", " OR #version = :read", " OR attribute_exists(#version)"),
         ),
     ),
     Mutant(
@@ -203,12 +206,42 @@ MUTANTS = (
         (("running.py", "return state.first_run is None and not declared(site)", "return False"),),
     ),
     Mutant(
-        "a lost count of tickets stays lost",
-        (("storage/results.py", "            self.catch_up(run.site, stored.applied_ticket)\n", ""),),
+        "a run that leads to another state changes nothing",
+        (("storage/_stored.py", "            and _resting(self.state) == _resting(state)\n", ""),),
     ),
     Mutant(
-        "a token is another one each time",
-        (("storage/results.py", '"|".join(map(str, attempt))', '"|".join(map(str, (*attempt[:2],)))'),),
+        "an earlier look replaces a later one",
+        (("running.py", "now.checked_at > stamp(first.checked_at)", "False"),),
+    ),
+    Mutant(
+        "an unchanged run is written whatever came before it",
+        (
+            (
+                "storage/results.py",
+                "self._client.put_item(**self._put_head(stored, run, head))",
+                "self._client.put_item(TableName=self.table, Item=marshal(head))",
+            ),
+        ),
+    ),
+    Mutant(
+        "an unchanged run is not counted",
+        (
+            (
+                "storage/results.py",
+                "            return self._repeat(stored, run, state, report)",
+                '            return "applied"',
+            ),
+        ),
+    ),
+    Mutant(
+        "a token is the same for other contents",
+        (
+            (
+                "storage/results.py",
+                "msgspec.json.encode(writes)",
+                'msgspec.json.encode(writes[1]["Put"]["Item"]["sk"])',
+            ),
+        ),
     ),
 )
 

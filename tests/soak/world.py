@@ -28,6 +28,7 @@ from padlock.outage import Watch, is_stale, window_of
 from padlock.site import Site
 from padlock.storage import Alert, Outbox, Results, Run, Sample, Sites, Slots, stamp
 from padlock.storage._items import state_of
+from padlock.storage._plain import unmarshal
 from padlock.storage.ticks import Ticks
 
 from tests.soak.amazon import REPEATED, Amazon, partitions
@@ -44,6 +45,8 @@ ELSEWHERE = tuple(f"elsewhere{number}" for number in range(6))
 ENDED = (Crash, ClientError, BotoCoreError, TimeoutError, Undelivered)
 """What ends a function, so that AWS calls it again."""
 CHANNEL_TEXTS = ("body", "chat", "event")
+OVERLAP_SECONDS = 2.0
+"""By which a run that overlaps another is ahead of it."""
 LONG, SHORT = 100.0, 20.0
 """Seconds that a function has left: a second look needs more than half a minute."""
 
@@ -115,6 +118,7 @@ class World:
         self.stranded: set[str] = set()
         """Sites that were removed before a copy was put back that has them: nothing says again that they are gone."""
         self._seen: dict[int, Seen] = {}
+        self._times: dict[int, int] = {}
         self.skipped: dict[str, set[int]] = {}
         """Site → numbers before which others are missing, for they were given in a table that was restored."""
         self._looks: list[Report] = []
@@ -187,7 +191,10 @@ class World:
                 asyncio.run(runner.abandon(task, "its check has ended without a result"))
             else:
                 actor.in_time = seconds == LONG and not actor.stalls
-                asyncio.run(runner.run(task, self.clock.monotonic() + seconds))
+                ran = asyncio.run(runner.run(task, self.clock.monotonic() + seconds))
+                if ran.outcome == "applied" and not task.removed and not self.ledger.has(task):
+                    said = Violation("7 what is applied is stored", f"{task.name} {stamp(task.slot)} is not")
+                    self.violation = self.violation or said
             watch.flush(int(self.clock.true) + RETENTION)
 
         return self._act(actor, run)
@@ -269,7 +276,7 @@ class World:
             return False
         kept, _ = self._copies[which % len(self._copies)]
         self.amazon.restore(kept, (site, "STATE"))
-        item = self.amazon.item(site, "STATE")
+        item = self.amazon.state(site)
         numbers = [record["seq"] for record in self.amazon.items(site, "ALERT#")]
         if item and item["seq"] > max(numbers, default=0):
             # The copy is of a table that a restore has undone: the numbers that it gave are not given again.
@@ -278,10 +285,13 @@ class World:
         self.stranded |= {site} - self.declared.keys()
         return True
 
-    def lose_tickets(self, site: str) -> None:
-        """Lose a site's count of tickets."""
-        key = {"site": {"S": site}, "sk": {"S": "TICKET"}}
+    def lose_head(self, site: str) -> None:
+        """Lose what every run moves of a site's state."""
+        key = {"site": {"S": site}, "sk": {"S": "STATE#HEAD"}}
         self.amazon.clients["dynamodb"].delete_item(TableName=self.amazon.physical["ResultsTable"], Key=key)
+        item = self.amazon.state(site)
+        rows = frozenset(row["sk"] for row in self.amazon.items(site, "RUN#"))
+        self.ledger.lost(site, state_of(item) if item else None, rows)
 
     # What the actors call.
 
@@ -298,7 +308,8 @@ class World:
         is_cursor = operation == "update_item" and arguments["Key"].get("sk") == {"S": "NOTIFY"}
         before = self.amazon.item(site, "NOTIFY") if is_cursor else None
         writes = arguments.get("TransactItems", ())
-        stale = {owner for owner in partitions(writes) if self._is_stale(owner)} if self.sightless else set()
+        owners = {*partitions(writes), arguments.get("Item", {}).get("site", {}).get("S", "")}
+        stale = {owner for owner in owners if self._is_stale(owner)} if self.sightless else set()
         answer = self.amazon.perform(service, operation, arguments)
         if is_cursor:
             self.ledger.moved(actor, site, before, self.amazon.item(site, "NOTIFY"), self.clock.time())
@@ -306,10 +317,13 @@ class World:
             self.ledger.dirty.add(site)
         elif operation == "transact_write_items" and REPEATED not in answer:
             owner = next(partitions(writes))
-            self.ledger.committed(owner, writes, self.amazon.item(owner, "STATE"))
-            self._check_prompt(owner)
-            if self.sightless and owner not in stale:
-                self._check_sight(owner)
+            self.ledger.committed(actor, owner, writes, self.amazon.item(owner, "STATE"))
+            self._check_run(owner, stale)
+        elif operation == "put_item" and arguments["Item"].get("sk") == {"S": "STATE#HEAD"}:
+            head = unmarshal(arguments["Item"])
+            state = self.amazon.item(head["site"], "STATE") or {}
+            self.ledger.repeated(actor, head["site"], head, state.get("version", 0))
+            self._check_run(head["site"], stale)
         elif operation == "publish":
             channel = 0 if arguments["TopicArn"] == self.amazon.physical["AlertTopic"] else 1
             self._published(actor, channel, arguments, arguments["Message"])
@@ -317,6 +331,11 @@ class World:
             for entry in arguments["Entries"]:
                 self._published(actor, 2, entry, entry["Detail"])
         return answer
+
+    def _check_run(self, site: str, stale: set[str]) -> None:
+        self._check_prompt(site)
+        if self.sightless and site not in stale:
+            self._check_sight(site)
 
     def _published(self, actor: Actor, channel: int, arguments: Any, text: str) -> None:
         record, delivery = self.ledger.published(actor, channel, text)
@@ -389,6 +408,7 @@ class World:
             self.sample(now)
         report, seen = truth.look(now, self._next(), unreached=self.unreached, sightless=self.sightless)
         self._seen[id(report)] = seen
+        self._times[id(report)] = int(self.clock.true)
         self._looks.append(report)  # so that no other object gets its id
         return Checked(report, None, 0.1)
 
@@ -419,9 +439,9 @@ class World:
             **named: Any,
         ) -> Any:
             seen = tuple(self._seen.get(id(look)) for look in looks)
-            self.ledger.looked[run.site, run.key, run.ticket] = Looked(
-                tuple(looks), policy, seen, self._acting.get().in_time
-            )
+            actor = self._acting.get()
+            at = None if actor.skew else self._times.get(id(looks[0]))
+            self.ledger.looked[actor, run.site, run.ticket] = Looked(tuple(looks), policy, seen, actor.in_time, at)
             return save(results, run, looks, policy, further, *more, **named)
 
         with patch.object(running, "save", spied):
@@ -436,7 +456,7 @@ class World:
         if not all(seen and seen.clear and seen == looked.seen[0] for seen in looked.seen) or not looked.seen[0]:
             return
         broken = {code for code, severity in looked.seen[0].problems.items() if severity == "error"}
-        state = state_of(self.amazon.item(site, "STATE") or {})
+        state = state_of(self.amazon.state(site) or {})
         known = {finding.code for finding in state.findings if finding.severity.value == "error"}
         if known != broken:
             raise Violation("one run tells", f"{site}: {sorted(broken)} is broken, its state has {sorted(known)}")
@@ -449,7 +469,7 @@ class World:
             raise Violation("no site is stale for the checker", f"{site} is stale, and the checker sees nothing")
 
     def _is_stale(self, site: str) -> bool:
-        item = self.amazon.item(site, "STATE")
+        item = self.amazon.state(site)
         return item is not None and is_stale(state_of(item))
 
     def _notifier(self, actor: Actor) -> Notifier:
@@ -486,6 +506,7 @@ class World:
         actor.behind.append((mate, thread))
         thread.start()
         mate.halted.wait()
+        self.clock.sleep(OVERLAP_SECONDS)
 
     def _let_on(self, actor: Actor) -> None:
         """Let those go on that waited for this actor's end."""
@@ -495,6 +516,7 @@ class World:
 
     def _next_run(self, message: Message) -> Message:
         """Return the same site's message of a tick that was sent meanwhile."""
+        self.clock.sleep(1)
         body = msgspec.json.decode(message.body) | {"slot": stamp(self.clock.truth())}
         return Message(msgspec.json.encode(body).decode())
 

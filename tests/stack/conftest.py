@@ -46,13 +46,13 @@ def built() -> Path:
 
 @pytest.fixture(scope="session")
 def built_without_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a build made where no Python 3.13 is on PATH: python3 does nothing but run some pip."""
+    """Return a build made where no Python 3.13 is on PATH: python3 says that it is none, and runs the rest."""
     tools = tmp_path_factory.mktemp("bin")
     for tool in TOOLS:
         found = shutil.which(tool)
         assert found, tool
         (tools / tool).symlink_to(found)
     python = tools / "python3"
-    python.write_text(f'#!/bin/sh\n[ "$1 $2" = "-m pip" ] || exit 1\nexec {SAM.parent}/python "$@"\n')
+    python.write_text(f'#!/bin/sh\n[ "$1" != -c ] || exit 1\nexec {SAM.parent}/python "$@"\n')
     python.chmod(0o755)
     return build("without-python", str(tools))

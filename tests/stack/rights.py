@@ -15,6 +15,7 @@ from local.aws import REGION
 ACTIONS = {"sqs:SendMessageBatch": "sqs:SendMessage"}
 """Call → the action that allows it, where that has another name."""
 LEADING = "dynamodb:LeadingKeys"
+ATTRIBUTES = "dynamodb:Attributes"
 USE_OF_A_KEY = ("kms:GenerateDataKey", "kms:Decrypt")
 
 
@@ -43,8 +44,14 @@ class Grant(msgspec.Struct, frozen=True):
         return (
             self.action == need.action
             and fnmatchcase(need.resource, self.resource)
-            and all(_holds(operator, dict(need.context).get(key), of) for operator, key, of in self.conditions)
+            and all(_meets(operator, need, key, of) for operator, key, of in self.conditions)
         )
+
+
+def _meets(operator: str, need: Need, key: str, patterns: Sequence[str]) -> bool:
+    """Return whether a condition holds for each value that a request has of a key."""
+    values = [value for name, value in need.context if name == key]
+    return all(_holds(operator, value, patterns) for value in values or [None])
 
 
 def _holds(operator: str, value: str | None, patterns: Sequence[str]) -> bool:
@@ -160,7 +167,8 @@ def _of_tables(function: str, names: Mapping[str, str], operation: str, params: 
                 yield Need(function, f"dynamodb:{operation}", names[table], _leading(key))
     else:
         index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
-        yield Need(function, f"dynamodb:{operation}", names[params["TableName"]] + index, _leading(params))
+        known = (*_leading(params), *_attributes(params)) if operation == "UpdateItem" else _leading(params)
+        yield Need(function, f"dynamodb:{operation}", names[params["TableName"]] + index, known)
 
 
 def _leading(params: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -170,6 +178,21 @@ def _leading(params: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         return ((LEADING, str(params["ExpressionAttributeValues"][placeholder]["S"])),)
     key = params.get("Key", params.get("Item", params))
     return tuple((LEADING, str(key[name]["S"])) for name in ("site", "name") if isinstance(key.get(name), dict))
+
+
+def _attributes(params: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return the attributes that an update names, its key's included, as IAM's condition key has them.
+
+    Each has to stand as a placeholder, or at its own name's end in the expressions.
+    """
+    said = f"{params.get('UpdateExpression', '')} {params.get('ConditionExpression', '')}"
+    bare = set(re.findall(r"(?<![#:\w])[a-z_]+(?= *[=,)<]|$)", said))
+    return tuple((ATTRIBUTES, name) for name in sorted({*params["Key"], *named_in(params), *bare}))
+
+
+def named_in(params: Mapping[str, Any]) -> Sequence[str]:
+    """Return the names behind a request's placeholders."""
+    return sorted(set(params.get("ExpressionAttributeNames", {}).values()))
 
 
 # --- needed by AWS, in a function's name --------------------------------------------------------------------------

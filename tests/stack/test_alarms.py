@@ -29,6 +29,7 @@ WRONG: Mapping[str, Any] = {
     "check": {"sight": "example.com"},
     "notify": {},
     "audit_host": {"detail": {}},
+    "dashboard": {"action": "restart"},
 }
 """An event on which each function fails."""
 RIGHT: Mapping[str, Any] = {
@@ -36,6 +37,7 @@ RIGHT: Mapping[str, Any] = {
     "check": {"Records": []},
     "notify": {"sweep": True},
     "audit_host": {"audit": "all"},
+    "dashboard": {},
 }
 
 
@@ -236,10 +238,12 @@ CASES: Mapping[str, Case] = {
     "CheckErrorAlarm": failing,
     "NotifyErrorAlarm": failing,
     "AuditHostErrorAlarm": failing,
+    "DashboardErrorAlarm": failing,
     "DispatchThrottleAlarm": throttled("DispatchFunction"),
     "CheckThrottleAlarm": throttled("CheckFunction"),
     "NotifyThrottleAlarm": throttled("NotifyFunction"),
     "AuditHostThrottleAlarm": throttled("AuditHostFunction"),
+    "DashboardThrottleAlarm": throttled("DashboardFunction"),
     "AlertDeliveryAlarm": counted("AWS/SNS", "NumberOfNotificationsFailed", "TopicName", "AlertTopic", [1]),
     "ChatDeliveryAlarm": counted("AWS/SNS", "NumberOfNotificationsFailed", "TopicName", "ChatTopic", [1]),
 }

@@ -109,7 +109,7 @@ def test_set_aside_for_14_days() -> None:
 
 
 def test_functions_without_a_destination() -> None:
-    """The check function alone has none: the queue hands it its work, and people invoke it and wait."""
+    """Two have none: the queue hands check its work, and people invoke it, and the dashboard's function, and wait."""
     functions = set(of_type("AWS::Lambda::Function"))
-    assert functions - asynchronous() == {"CheckFunction"}
+    assert functions - asynchronous() == {"CheckFunction", "DashboardFunction"}
     assert "lambda:InvokeFunction" not in json.dumps([statements(role) for role in ("DispatchRole", "NotifyRole")])

@@ -50,7 +50,8 @@ def test_own_numbers_are_emitted(aws: EmbeddedAws, shop: LoopbackSite, capsys: p
     sites.put(shop.declaration)
     sites.put({"name": "example.com"})
     pump.run()
-    poisoned = json.loads((ROOT / "events/queue.json").read_text())["Records"][0]
+    sites.put({"name": "example.org"})
+    poisoned = json.loads((ROOT / "events/queue.json").read_text())["Records"][1]
     poisoned["attributes"]["ApproximateReceiveCount"] = properties("CheckFunction")["Environment"]["Variables"][
         "MAX_RECEIVES"
     ]
@@ -69,6 +70,15 @@ def test_numbers_of_aws_are_documented(aws: EmbeddedAws) -> None:
     for namespace, name, dimension, value in (metric for metric in shown(aws) if metric[0].startswith("AWS/")):
         logical = re.sub(r"\$\{(\w+)\.QueueName\}", r"\1", names.get(value, value))
         assert resources()[logical]["Type"] == DOCUMENTED[namespace, name, dimension]
+
+
+def test_sites_are_drawn_by_the_dashboards_function(aws: EmbeddedAws) -> None:
+    """Below the alarms stands the widget, and its function is one of the stack, asked at each refresh."""
+    second = body(aws)["widgets"][1]
+    assert second["type"] == "custom"
+    assert second["properties"]["endpoint"] == "${DashboardFunction.Arn}"
+    assert second["properties"]["updateOn"]["refresh"] is True
+    assert second["width"] == COLUMNS
 
 
 def test_unconfirmed_subscriptions_are_explained(aws: EmbeddedAws) -> None:

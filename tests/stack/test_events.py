@@ -115,6 +115,20 @@ def test_stream_and_sweep() -> None:
     assert mail.subject == record["dynamodb"]["NewImage"]["subject"]["S"]
 
 
+@pytest.mark.usefixtures("declared")
+def test_dashboard(pump: Pump, aws: EmbeddedAws) -> None:
+    """The widget describes itself, shows what the queue's messages found failing, and does what is clicked."""
+    pump.invoke("check", event("queue.json"))
+    assert "Check now" in pump.invoke("dashboard", event("dashboard-describe.json"))["markdown"]
+    assert "padlock widget light" in pump.invoke("dashboard", event("dashboard.json"))
+    assert "dns.unresolvable" in pump.invoke("dashboard", event("dashboard-show.json"))
+    assert "under way" in pump.invoke("dashboard", event("dashboard-check.json"))
+    assert "Acknowledged dns.unresolvable" in pump.invoke("dashboard", event("dashboard-acknowledge.json"))
+    item = Sites(aws.client("dynamodb"), aws.physical["SitesTable"]).get("example.com")
+    assert item
+    assert [entry["code"] for entry in item["acknowledge"]] == ["dns.unresolvable"]
+
+
 def test_audit(pump: Pump, aws: EmbeddedAws) -> None:
     """A site's machine is sent the document, as are all, and the end of its command is followed up."""
     assert pump.invoke("audit_host", event("audit-all.json")) == {"commands": {}, "refused": {}}

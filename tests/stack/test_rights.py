@@ -97,6 +97,21 @@ def test_rights_of_dispatch() -> None:
     assert [index["Fn::Sub"].rpartition("/")[2] for index in indexes["Resource"]] == ["failing", "certificates"]
 
 
+def test_rights_of_the_dashboard() -> None:
+    """It reads what is of sites, writes no result, and changes no key of a declaration but what is acknowledged."""
+    found = {statement["Sid"]: statement for statement in statements("DashboardRole")}
+    assert {action for statement in found.values() for action in statement["Action"]} == {
+        *("logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"),
+        *("dynamodb:Query", "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
+    }
+    writing = [statement for statement in found.values() if "dynamodb:UpdateItem" in statement["Action"]]
+    assert [statement["Resource"] for statement in writing] == [[get("SitesTable")]]
+    (own,) = found["ReadResults"]["Condition"]["ForAllValues:StringNotLike"].values()
+    assert own == ["host#*", "#*"]
+    assert found["SeeTheLastTick"]["Action"] == ["dynamodb:GetItem"]
+    assert found["CheckNow"]["Resource"] == [get("CheckQueue")]
+
+
 def test_rights_of_notify() -> None:
     """It publishes to the two topics, and puts events of its own name on the default bus, on no other."""
     found = {statement["Sid"]: statement for statement in statements("NotifyRole")}

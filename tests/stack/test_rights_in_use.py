@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from moto.ec2.models import ec2_backends
 from padlock.outage import window_of
-from padlock.storage import Sites, Slots
+from padlock.storage import Results, Sites, Slots
 from padlock.storage.slots import Sample
 
 from local.aws import ACCOUNT, REGION, EmbeddedAws
@@ -115,6 +115,7 @@ def live(aws: EmbeddedAws, shop: LoopbackSite, watched: Watched) -> None:
     sites.put({**declared, "ports": {"http": "closed", "https": free_port()}})
     for hours in (3, 5):
         watched.run(START + timedelta(hours=hours))
+    look(watched, aws, shop)
     for name in (shop.name, shop.name.upper()):
         sites.delete(name)
     watched.removals()
@@ -123,6 +124,17 @@ def live(aws: EmbeddedAws, shop: LoopbackSite, watched: Watched) -> None:
     watched.tick(START + timedelta(hours=6))
     watched.stream()
     watched.sweep()
+
+
+def look(watched: Watched, aws: EmbeddedAws, shop: LoopbackSite) -> None:
+    """Have somebody look at the dashboard, and click on all that there is."""
+    watched.invoke("dashboard", {})
+    state = Results(aws.client("dynamodb"), aws.physical["ResultsTable"]).state(shop.name)
+    assert state
+    worst = state["findings"][0]
+    for action in ("show", "check", "acknowledge"):
+        event = {"action": action, "site": shop.name, "code": worst["code"], "subject": worst["subject"]}
+        assert shop.name in watched.invoke("dashboard", event)
 
 
 def machine(aws: EmbeddedAws) -> str:

@@ -234,6 +234,7 @@ def test_environment_of_the_functions() -> None:
         },
         "NotifyFunction": {"RESULTS_TABLE", "TOPIC_ARN", "CHAT_TOPIC_ARN", "HEARTBEAT_URL", "QUIET_HOURS"},
         "AuditHostFunction": {"SITES_TABLE", "RESULTS_TABLE", "RETENTION_DAYS", "DOCUMENT"},
+        "DashboardFunction": {"SITES_TABLE", "RESULTS_TABLE", "QUEUE_URL", "SITES"},
     }
     spaces = {
         json.dumps(properties(name)["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"]) for name in own

@@ -7,7 +7,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from local.aws import TEMPLATE, translated
 
-FUNCTIONS = ("DispatchFunction", "CheckFunction", "NotifyFunction", "AuditHostFunction")
+FUNCTIONS = ("DispatchFunction", "CheckFunction", "NotifyFunction", "AuditHostFunction", "DashboardFunction")
 
 
 @functools.cache

@@ -27,13 +27,16 @@ def assess(evidence: Evidence) -> Report:
     not_assessed: list[NotAssessed] = []
     outcomes: dict[str, checklist.Judged] = {}
     for rule in RULES.values():
-        if is_among(rule.code, evidence.site.disable):
+        if evidence.site.disable and is_among(rule.code, evidence.site.disable):
             reason = "switched off by the site's declaration"
             outcomes[rule.code] = checklist.Judged("not applicable", rule.steps, reason)
             continue
         if rule.reads == "host" and evidence.host is None:
             continue  # nobody asked the host: the checklist says so where only the host can tell
         seen = _apply(rule, evidence)
+        if not seen:
+            outcomes[rule.code] = checklist.Judged("pass", rule.steps, by_host=rule.reads == "host")
+            continue
         problems = [outcome for outcome in seen if isinstance(outcome, Problem)]
         unknown = [outcome for outcome in seen if isinstance(outcome, Unknown)]
         absent = [outcome for outcome in seen if isinstance(outcome, NotApplicable)]
@@ -45,6 +48,7 @@ def assess(evidence: Evidence) -> Report:
         outcomes[rule.code] = checklist.Judged(
             _outcome(judged, blocking, absent), rule.steps, reason, by_host=rule.reads == "host"
         )
+    evidence.known.clear()  # of use to the rules only, and many sites' evidence may be held at a time
     findings.sort(key=lambda finding: finding.severity.rank)
     steps = checklist.record(outcomes, findings)
     return Report(

@@ -4,10 +4,11 @@ Sending returns at once. The end of each machine's command is an event of EventB
 the answer; nothing waits and nothing polls. Nothing else speaks to Systems Manager and EC2.
 """
 
+import functools
 import json
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import batched
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,8 @@ USAGE = 'use {"audit": "all"}, or {"site": "example.com"}'
 
 _COMMAND = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
+RETRIES = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 5})
+
 log = logging.getLogger(__name__)
 
 
@@ -86,10 +89,14 @@ class Fetched(msgspec.Struct, frozen=True):
     """Why there is no evidence of it, or why the answer was left alone."""
 
 
-def clients() -> "tuple[SSMClient, EC2Client]":
-    """Return clients that retry throttling and dropped connections with backoff."""
-    config = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 5})
-    return boto3.client("ssm", config=config), boto3.client("ec2", config=config)
+def ssm_client() -> "SSMClient":
+    """Return a client that retries throttling and dropped connections with backoff."""
+    return boto3.client("ssm", config=RETRIES)
+
+
+def ec2_client() -> "EC2Client":
+    """Return a client with the same retries."""
+    return boto3.client("ec2", config=RETRIES)
 
 
 def read_end(event: Mapping[str, Any], now: datetime) -> Ended:
@@ -142,9 +149,10 @@ def _readable(declarations: Iterable[Mapping[str, Any]]) -> Iterator[Site]:
 class Auditor:
     """Sends the collector's document to machines and keeps what they answer."""
 
-    def __init__(self, ssm: "SSMClient", ec2: "EC2Client", hosts: Hosts, document: str) -> None:
+    def __init__(self, ssm: "SSMClient", ec2: "Callable[[], EC2Client]", hosts: Hosts, document: str) -> None:
+        """Take what makes EC2's client: that takes long, and only a machine's answer needs it."""
         self._ssm = ssm
-        self._ec2 = ec2
+        self._ec2 = functools.cache(ec2)
         self._hosts = hosts
         self._document = document
 
@@ -218,7 +226,7 @@ class Auditor:
         if not instance.startswith("i-"):
             return ()
         try:
-            return _filters(self._ec2, instance)
+            return _filters(self._ec2(), instance)
         except (ClientError, BotoCoreError) as error:
             log.warning("the security groups of %s could not be read: %s", instance, error)
             return ()

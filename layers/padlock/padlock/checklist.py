@@ -1,5 +1,6 @@
 """The deployment checklist, as the record that every report carries: 18 steps, 17 closing lines, five results."""
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
@@ -112,7 +113,8 @@ def record(outcomes: Outcomes, findings: Sequence[Finding]) -> tuple[StepRecord,
     A step fails with any error or warning, is unknown where one of its codes is, passes where one passed, and is
     unknown where no code speaks of it, or where only the host could prove it.
     """
-    rows = {step: _row(step, outcomes, findings) for step in range(1, 18)}
+    about, failing = _by_step(outcomes), _failing(findings)
+    rows = {step: _row(step, outcomes, about.get(step, {}), failing) for step in range(1, 18)}
     return (*rows.values(), _recorded(results(tuple(rows.values()))))
 
 
@@ -129,12 +131,55 @@ def lines(
     hosts: Sequence[str],
 ) -> tuple[LineRecord, ...]:
     """Return the 17 lines of the final checklist."""
-    return tuple(_line(line, outcomes, findings, not_assessed, hosts) for line in LINES)
+    by_step, by_line, failing = _by_step(outcomes), _by_line(outcomes), _failing(findings)
+    made = []
+    for number, line in enumerate(LINES):
+        if len(line.steps) == 1:
+            row = _row(line.steps[0], outcomes, by_step.get(line.steps[0], {}), failing)
+            made.append(LineRecord(line.title, row.status, row.codes, row.reason))
+            continue
+        about = by_line.get(number, {})
+        if line.www is None:
+            found = _verdict(about, failing)
+        elif not any(_is_www(host) is line.www for host in hosts):
+            found = LineRecord("", "not applicable", (), f"no {'www' if line.www else 'other'} host is checked")
+        else:
+            found = _of_hosts(line.www, about, findings, not_assessed)
+        made.append(LineRecord(line.title, found.status, found.codes, found.reason))
+    return tuple(made)
 
 
-def _row(step: int, outcomes: Outcomes, findings: Sequence[Finding]) -> StepRecord:
-    about = {code: judged for code, judged in outcomes.items() if step in judged.steps}
-    found = _verdict(about, _failing(findings), outside_counts=step not in HOST_STEPS | PROVEN_BY.keys())
+def _by_step(outcomes: Outcomes) -> Mapping[int, Outcomes]:
+    """Return step → what became of the codes that answer it."""
+    return _grouped(outcomes, lambda _, judged: judged.steps)
+
+
+def _by_line(outcomes: Outcomes) -> Mapping[int, Outcomes]:
+    """Return place in LINES → what became of the codes that it is about."""
+    return _grouped(outcomes, lambda code, judged: _lines_about(code, judged.steps))
+
+
+def _grouped(outcomes: Outcomes, groups: Callable[[str, Judged], Iterable[int]]) -> Mapping[int, Outcomes]:
+    found: dict[int, dict[str, Judged]] = {}
+    for code, judged in outcomes.items():
+        for group in groups(code, judged):
+            found.setdefault(group, {})[code] = judged
+    return found
+
+
+@functools.lru_cache(maxsize=512)
+def _lines_about(code: str, steps: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the places in LINES of those that are about a code of these steps."""
+    return tuple(
+        number
+        for number, line in enumerate(LINES)
+        if set(line.steps) & set(steps)
+        or any(code == known or (known.endswith(".") and code.startswith(known)) for known in line.codes)
+    )
+
+
+def _row(step: int, outcomes: Outcomes, about: Outcomes, failing: set[str]) -> StepRecord:
+    found = _verdict(about, failing, outside_counts=step not in HOST_STEPS | PROVEN_BY.keys())
     if found.status == "pass" and step in PROVEN_BY:
         found = _proven(found, [outcomes[code] for code in PROVEN_BY[step] if code in outcomes])
     if found.status == "unknown" and _told_by_host(step, outcomes):
@@ -164,10 +209,10 @@ def _verdict(about: Outcomes, failing: set[str], *, outside_counts: bool = True)
         if not (judged.by_host and judged.status == "unknown" and seen_outside and outside_counts)
     ]
     for status in ("unknown", "pass", "not applicable"):
-        # A notice is a finding too, and yet the code did look.
-        fitting = [j for j in counted if j.status == status or (status == "pass" and j.status == "fail")]
-        if fitting:
-            return LineRecord("", status, (), fitting[0].reason if status != "pass" else "")
+        for judged in counted:
+            # A notice is a finding too, and yet the code did look.
+            if judged.status == status or (status == "pass" and judged.status == "fail"):
+                return LineRecord("", status, (), judged.reason if status != "pass" else "")
     return LineRecord("", "unknown", (), UNCHECKED)
 
 
@@ -183,32 +228,6 @@ def _proven(found: LineRecord, proofs: Sequence[Judged]) -> LineRecord:
 def _told_by_host(step: int, outcomes: Outcomes) -> bool:
     told = [outcomes.get(code) for code in TOLD_BY_HOST.get(step, ())]
     return bool(told) and all(judged is not None and judged.status == "pass" for judged in told)
-
-
-def _line(
-    line: Line,
-    outcomes: Outcomes,
-    findings: Sequence[Finding],
-    not_assessed: Sequence[NotAssessed],
-    hosts: Sequence[str],
-) -> LineRecord:
-    if len(line.steps) == 1:
-        row = _row(line.steps[0], outcomes, findings)
-        return LineRecord(line.title, row.status, row.codes, row.reason)
-    about = {code: judged for code, judged in outcomes.items() if _is_about(line, code, judged)}
-    if line.www is None:
-        found = _verdict(about, _failing(findings))
-    elif not any(_is_www(host) is line.www for host in hosts):
-        found = LineRecord("", "not applicable", (), f"no {'www' if line.www else 'other'} host is checked")
-    else:
-        found = _of_hosts(line.www, about, findings, not_assessed)
-    return LineRecord(line.title, found.status, found.codes, found.reason)
-
-
-def _is_about(line: Line, code: str, judged: Judged) -> bool:
-    return bool(set(line.steps) & set(judged.steps)) or any(
-        code == known or (known.endswith(".") and code.startswith(known)) for known in line.codes
-    )
 
 
 def _is_www(subject: str) -> bool:

@@ -50,6 +50,8 @@ PAUSE = 5.0
 """Seconds between two looks of one run, in which a short disturbance may pass."""
 SECOND_LOOK = PAUSE + Vantage().deadline + GRACE + 15
 """Seconds that a second look and storing what it saw may take."""
+AHEAD = 3600.0
+"""Seconds by which a slot may be ahead of a function's clock."""
 SAMPLE_SECONDS = 2 * 86400
 """For which a minute's sample is kept."""
 OUTAGE = "the checker itself could not reach most of what it looks at, so that this site is not to blame"
@@ -95,20 +97,21 @@ class Runner:
     async def run(self, task: Task, until: float) -> Ran:
         """Check a queued site and store the result; a run that is already stored is not made again.
 
-        `until` is the time of the monotonic clock at which the function is ended.
+        Nor is one made of an earlier slot than the latest that is stored: it would say nothing new. `until` is the
+        time of the monotonic clock at which the function is ended.
         """
         if task.removed:
             return await asyncio.to_thread(self._close, task)
-        key = f"RUN#{stamp(task.slot)}"
-        if await asyncio.to_thread(self._results.is_done, task.name, key):
-            return Ran("duplicate", None)
-        ticket = await asyncio.to_thread(self._results.start_run, task.name)
         stored = await asyncio.to_thread(self._results.load, task.name)
+        ticket = ticket_of(task.slot, stored.applied_ticket, self._clock())
+        if stored.applied_ticket >= ticket:
+            return Ran(_late(stored, ticket), None)
         if await asyncio.to_thread(_is_gone, stored.state, task.spelled, self._declared):
             return Ran("superseded", None)  # sent before its site was removed
         started = time.monotonic()
         looks, policy = await self._looks(task, stored.state, until)
-        run = Run(task.name, key, ticket, round(time.monotonic() - started, 3), self._expires())
+        seconds = round(time.monotonic() - started, 3)
+        run = Run(task.name, f"RUN#{stamp(task.slot)}", ticket, seconds, self._expires())
         outcome = await asyncio.to_thread(
             save, self._results, run, looks, policy, self._further, stored, lambda _: self._declared(task.spelled)
         )
@@ -175,22 +178,22 @@ class Runner:
         return known or self._watch.is_blind(self._clock(), int(time.time()) + SAMPLE_SECONDS)
 
     def _abandon(self, task: Task, reason: str) -> Ran:
-        key = f"RUN#{stamp(task.slot)}"
-        if self._results.is_done(task.name, key):
-            return Ran("duplicate", None)
-        state = self._results.load(task.name).state
+        stored = self._results.load(task.name)
+        state, now = stored.state, self._clock()
+        ticket = ticket_of(task.slot, stored.applied_ticket, now)
+        if stored.applied_ticket >= ticket:
+            return Ran(_late(stored, ticket), None)
         if _is_gone(state, task.spelled, self._declared):
             return Ran("superseded", None)
-        now = self._clock()
         site = _told_as(task)
         policy = policy_of(site, now)
-        run = Run(task.name, key, self._results.start_run(task.name), 0.0, self._expires())
+        run = Run(task.name, f"RUN#{stamp(task.slot)}", ticket, 0.0, self._expires())
         unseen = blind(task.name, now, reason, site)
         self._sighted(task.name, state, Checked(unseen, None, 0.0))
         if self._is_blind(state, [unseen], policy):
             policy = msgspec.structs.replace(policy, outage=True)
         declared = self._declared(task.spelled)
-        outcome = save(self._results, run, [unseen], policy, self._further, declared=lambda _: declared)
+        outcome = save(self._results, run, [unseen], policy, self._further, stored, lambda _: declared)
         return Ran(outcome, "inconclusive")
 
     def _close(self, task: Task) -> Ran:
@@ -205,12 +208,8 @@ class Runner:
             if stored.state.removed:
                 return Ran("duplicate", None)
             # Where no run was stored yet there is nothing to tell; but one that looks now must meet a newer state.
-            # A ticket from before another run's would leave the site open for good: nothing closes it later.
-            ticket = self._results.start_run(task.name)
-            if ticket <= stored.applied_ticket:
-                self._results.catch_up(task.name, stored.applied_ticket)
-                continue
-            run = Run(task.name, key, ticket, 0.0, self._expires())
+            # It follows whatever run was stored: behind one it would leave the site open, and nothing closes it.
+            run = Run(task.name, key, stored.applied_ticket + 1, 0.0, self._expires())
             report = blind(task.name, now, "the site is no longer declared")
             outcome = _apply(self._results, stored, run, state, report, change, self._further, digest=True)
             if outcome != "conflict":
@@ -234,11 +233,13 @@ def save(
 ) -> Outcome:
     """Store a run with the state that it leads to and the alert of its change, recomputed while others write too.
 
-    A site that was removed while the run looked stays removed, as far as `declared` says so.
+    `stored`: the state as it was read before the run looked. A site that was removed while the run looked stays
+    removed, as far as `declared` says so.
     """
+    before = stored
     for attempt in range(ATTEMPTS):
         stored = stored or results.load(run.site)
-        if _is_gone(stored.state, run.site, declared):
+        if _is_gone(stored.state, run.site, declared) or _is_outdone(run, looks[0], before, stored):
             return results.keep(run, looks[-1], "superseded")
         state, change = fold(stored.state, looks, policy)
         outcome = _apply(results, stored, run, state, looks[-1], change, further, digest=policy.digest)
@@ -264,11 +265,28 @@ def judge_checker(results: Results, slots: Slots, slot: str, now: datetime, furt
     if not any(map(is_outage, worst)) and any(map(is_unclear, whole)):
         return
     report = report_of(worst[0], now, worst[1])
-    state = results.load(CHECKER).state
+    stored = results.load(CHECKER)
+    state = stored.state
     if not (report.findings or state.findings or state.pending or state.flapping_since):
         return
     policy = Policy(failures=SLOTS_BLIND, successes=1)
-    save(results, Run(CHECKER, f"RUN#{slot}", results.start_run(CHECKER), 0.0, expires), [report], policy, further)
+    run = Run(CHECKER, f"RUN#{slot}", int(datetime.fromisoformat(slot).timestamp()), 0.0, expires)
+    save(results, run, [report], policy, further, stored)
+
+
+def ticket_of(slot: datetime, applied: int, now: datetime) -> int:
+    """Return a run's place in the order of its site's runs: its slot, in epoch seconds.
+
+    `applied`: that of the site's latest run. One from the future, which nobody meant, is followed one by one: else
+    no run until then would be stored.
+    """
+    ticket = int(slot.timestamp())
+    return applied + 1 if ticket < applied and applied > now.timestamp() + AHEAD else ticket
+
+
+def _late(stored: Stored, ticket: int) -> Outcome:
+    """Return what a run is that comes when it, or one of a later slot, is stored."""
+    return "duplicate" if stored.applied_ticket == ticket else "superseded"
 
 
 def _apply(
@@ -311,6 +329,16 @@ def _told_as(task: Task) -> Site:
 def _is_gone(state: State, site: str, declared: Callable[[str], bool]) -> bool:
     """Return whether a run would be the first one of a site that is not declared: its message is an old one."""
     return state.first_run is None and not declared(site)
+
+
+def _is_outdone(run: Run, first: Report, before: Stored | None, now: Stored) -> bool:
+    """Return whether a run of an earlier slot was stored while this one looked, and has looked later.
+
+    Both were on their way at the same time, as after the queue was held up; what this one saw is the older news.
+    """
+    if before is None or before.version == now.version or now.applied_ticket >= run.ticket:
+        return False
+    return now.checked_at > stamp(first.checked_at)
 
 
 def _wait(attempt: int) -> None:

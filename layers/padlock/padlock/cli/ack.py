@@ -4,20 +4,21 @@ import argparse
 import difflib
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from padlock.acknowledging import ATTRIBUTE, Refused, added, entries, is_over, normal, stored, wanted
 from padlock.changes import STALE
 from padlock.cli.output import FAULT, HEALTHY, complain
 from padlock.cli.stack import described, on_table
 from padlock.render.escape import printable
 from padlock.rules import RULES
-from padlock.site import Acknowledgement, host_name, key_of
+from padlock.site import Acknowledgement, key_of
 from padlock.times import length, moment
 
 if TYPE_CHECKING:
@@ -25,18 +26,11 @@ if TYPE_CHECKING:
 
     from padlock.storage import Sites
 
-ATTRIBUTE = "acknowledge"
-MOST = 50
-"""Acknowledgements that one declaration may hold."""
 SHORTEST, LONGEST = "1m", "366d"
 EVERY = "*"
 """In place of a code: all of them."""
 CODES = frozenset({*RULES, "site.invalid", STALE, EVERY})
 """What an alert of a site can be about."""
-
-
-class Refused(ValueError):
-    """What was asked for cannot be done; the text says why and what to do."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -113,38 +107,25 @@ def _wanted(options: argparse.Namespace, now: datetime) -> Acknowledgement:
     end = options.until or now + options.duration
     if end <= now:
         raise Refused(f"{_shown(end)} is over; name a time to come, or a length of time with --for")
-    # The shape is checked as whoever reads the declaration checks it: an acknowledgement never makes it a wrong one.
-    entry = {"code": options.code, "until": end.strftime("%Y-%m-%dT%H:%M:%SZ")}
-    entry |= {"subject": _subject(options.subject)} if options.subject else {}
-    entry |= {"note": options.note} if options.note else {}
-    try:
-        return msgspec.convert(entry, Acknowledgement)
-    except msgspec.ValidationError:
-        raise Refused("a subject or a note may have 300 characters at most") from None
+    return wanted(options.code, end, options.subject or "", options.note or "")
 
 
 def _add(
-    client: "DynamoDBClient", table: str, options: argparse.Namespace, wanted: Acknowledgement, now: datetime
+    client: "DynamoDBClient", table: str, options: argparse.Namespace, new: Acknowledgement, now: datetime
 ) -> int:
     told = Told()
 
     def edit(item: Mapping[str, Any]) -> list[Any]:
-        known = _entries(item)
-        kept = [entry for entry in known if not _is_over(entry, item, now)]
-        told.expired = len(known) - len(kept)
-        same = [entry for entry in kept if (entry.code, _subject(entry.subject)) == (wanted.code, wanted.subject)]
-        told.replaced = same[0] if same else None
-        kept = [entry for entry in kept if entry not in same] + [wanted]
-        if len(kept) > MOST:
-            raise Refused(f"{MOST} findings of {options.site} are acknowledged, which is the most; --list shows them")
-        return _stored(kept)
+        known = added(item, new, options.site, now)
+        told.expired, told.replaced = known.expired, known.replaced
+        return stored(known.entries)
 
     _edit(client, table, options, edit)
-    what = "every finding" if wanted.code == EVERY else wanted.code
-    of = f"{wanted.subject} ({options.site})" if wanted.subject else options.site
+    what = "every finding" if new.code == EVERY else new.code
+    of = f"{new.subject} ({options.site})" if new.subject else options.site
     before = f", instead of until {_end(told.replaced)}" if told.replaced else ""
     sys.stdout.write(
-        f"acknowledged {what} of {printable(of)} until {_end(wanted)}{before}: no alert tells of it before\n"
+        f"acknowledged {what} of {printable(of)} until {_end(new)}{before}: no alert tells of it before\n"
     )
     if told.expired:
         sys.stdout.write(f"dropped {told.expired} that had expired\n")
@@ -155,11 +136,11 @@ def _clear(client: "DynamoDBClient", table: str, options: argparse.Namespace, no
     told = Told()
 
     def edit(item: Mapping[str, Any]) -> list[Any] | None:
-        known = _entries(item)
+        known = entries(item)
         gone = [entry for entry in known if _is_meant(entry, options)]
         told.cleared = tuple(gone)
-        rest = [entry for entry in known if entry not in gone and not _is_over(entry, item, now)]
-        return _stored(rest if gone else known) or None
+        rest = [entry for entry in known if entry not in gone and not is_over(entry, item, now)]
+        return stored(rest if gone else known) or None
 
     _edit(client, table, options, edit)
     for entry in told.cleared:
@@ -178,9 +159,9 @@ def _list(client: "DynamoDBClient", table: str, options: argparse.Namespace, now
     sites = Sites(client, table)
     name = _place(sites, options).item
     item = sites.get_many([name]).get(name, {})
-    known = _entries(item)
+    known = entries(item)
     for entry in known:
-        over = "  (expired)" if _is_over(entry, item, now) else ""
+        over = "  (expired)" if is_over(entry, item, now) else ""
         sys.stdout.write(f"{_line(entry)}{over}\n")
     if not known:
         complain(f"nothing is acknowledged at {options.site}")
@@ -260,42 +241,10 @@ def _of_parameter(options: argparse.Namespace) -> dict[str, str]:
     return {key_of(name): name.strip() for name in stack.parameters.get("Sites", "").split(",") if name.strip()}
 
 
-def _entries(item: Mapping[str, Any]) -> list[Acknowledgement]:
-    """Return what an item acknowledges; Refused where somebody wrote something else there."""
-    given = item.get(ATTRIBUTE) or []
-    try:
-        return msgspec.convert([given] if isinstance(given, Mapping) else given, list[Acknowledgement])
-    except msgspec.ValidationError as error:
-        raise Refused(
-            f"`{ATTRIBUTE}` of {item['name']} cannot be read: {error}; correct it with `padlock sites import`"
-        ) from error
-
-
-def _stored(entries: Iterable[Acknowledgement]) -> list[Any]:
-    built: list[Any] = msgspec.to_builtins(entries)
-    return built
-
-
 def _is_meant(entry: Acknowledgement, options: argparse.Namespace) -> bool:
     """Return whether an acknowledgement is one that --clear names."""
-    wanted = options.clear in ("all", entry.code)
-    return wanted and (not options.subject or _subject(entry.subject) == _subject(options.subject))
-
-
-def _is_over(entry: Acknowledgement, item: Mapping[str, Any], now: datetime) -> bool:
-    """Return whether an acknowledgement has expired; one whose time cannot be read has not."""
-    try:
-        return moment(entry.until, ZoneInfo(str(item.get("timezone", "UTC")))) <= now
-    except (ValueError, ZoneInfoNotFoundError, OSError):
-        return False
-
-
-def _subject(text: str) -> str:
-    """Return a subject as findings name it: a host in its normal form, anything else as it is."""
-    try:
-        return host_name(text)
-    except ValueError:
-        return text
+    meant = options.clear in ("all", entry.code)
+    return meant and (not options.subject or normal(entry.subject) == normal(options.subject))
 
 
 def _line(entry: Acknowledgement) -> str:

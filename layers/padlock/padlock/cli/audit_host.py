@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from padlock.cli.check import look
+from padlock.cli.formats import way
 from padlock.cli.host_evidence import COLLECTOR, read
 from padlock.cli.output import FAULT, HEALTHY, complain
 
@@ -22,6 +23,9 @@ def audit_host(options: argparse.Namespace) -> int:
             return FAULT
         sys.stdout.write(f"{COLLECTOR}\n")
         return HEALTHY
+    if (options.html or options.evidence_out) and not (options.sites or options.site_file):
+        complain("--html and --evidence-out are of a check: name a site, as in `padlock audit-host example.com`")
+        return FAULT
     if os.geteuid() != 0:
         complain("this machine is not asked as root: much of it cannot be read; run it with sudo")
     try:
@@ -37,7 +41,7 @@ def audit_host(options: argparse.Namespace) -> int:
             complain(f"cannot write the document to {options.out}: {error.strerror or error}")
             return FAULT
     if options.sites or options.site_file:
-        return look(options, (machine,))
+        return look(options, (machine,), way(options.format, strict=options.strict))
     if not options.out:
         sys.stdout.write(document.decode("ascii"))
     return HEALTHY

@@ -23,6 +23,8 @@ type Condition = Literal["ok", "attention", "unreadable"]
 
 SHOWN = 10
 """Sites that fail that are named."""
+SOON = timedelta(days=14)
+"""Certificates that end within this time are named: by then those that renew themselves have been renewed."""
 MOST_PENDING = 1000
 """Alerts that wait that are counted."""
 PATIENCE = timedelta(minutes=10)
@@ -67,6 +69,7 @@ class Glance:
             "subscriptions": self._subscriptions,
             "last tick": self._tick,
             "sites": self._sites,
+            "certificates": self._certificates,
             "alerts": self._alerts,
             "dead letters": self._dead_letters,
             "alarms": self._alarms,
@@ -137,13 +140,37 @@ class Glance:
         if declared == 0:
             remedies.append("padlock sites add example.com declares a site")
         counted = "not counted yet" if declared is None else f"{declared} declared at the last tick"
+        _, warned = Fleet(self._client, self._table).troubled("warning", 1)
         return Section(
             name,
             "attention" if remedies else "ok",
-            f"{counted}, {total or 'none'} failing",
+            f"{counted}, {total or 'none'} failing" + (f", {warned} with warnings" if warned else ""),
             tuple(map(printable, lines)),
             tuple(map(printable, remedies)),
-            {"declared": declared, "failing": total, "longest": [_row(row) for row in failing]},
+            {
+                "declared": declared,
+                "failing": total,
+                "warnings": warned,
+                "longest": [_row(row) for row in failing],
+            },
+        )
+
+    def _certificates(self, name: str) -> Section:
+        rows, total = Fleet(self._client, self._table).expiring(self._now, self._now + SOON, SHOWN)
+        lines = [
+            f"{row['certificate_host']}  until {_stamped(row['certificate_expires'])}  {row['certificate_issuer']}"
+            for row in rows
+        ]
+        lines += [f"… and {total - len(rows)} more"] if total > len(rows) else []
+        return Section(
+            name,
+            "ok",
+            f"{total or 'none'} to expire within {SOON.days} days",
+            tuple(map(printable, lines)),
+            facts={
+                "expiring": total,
+                "next": [{"host": row["certificate_host"], "until": row["certificate_expires"]} for row in rows],
+            },
         )
 
     def _alerts(self, name: str) -> Section:

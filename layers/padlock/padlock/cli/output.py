@@ -32,15 +32,12 @@ def show_fault(error: BaseException) -> None:
         sys.stderr.write(f"{printable(line)}\n")
 
 
-def progress(done: int, total: int, current: str) -> None:
-    """Show how far a run of several sites is, where a person is watching."""
-    progress_line(f"{done} of {total} checked · {printable(current, 60)}")
-
-
 def progress_line(text: str) -> None:
     """Show what is going on in one line that the next one replaces, where a person is watching."""
     if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[2K{text}")
+        # A line that wraps could not be taken away whole.
+        room = os.get_terminal_size(sys.stderr.fileno()).columns or PIPE_WIDTH
+        sys.stderr.write(f"\r\x1b[2K{text[: room - 1]}")
         sys.stderr.flush()
 
 
@@ -56,19 +53,34 @@ def show(report: Report) -> None:
     # rich costs 60 ms that --json need not pay.
     from padlock.render.terminal import PLAIN_GLYPHS, render  # noqa: PLC0415 — rich is slow to load
 
-    width = min(shutil.get_terminal_size((PIPE_WIDTH, 24)).columns, WIDEST)
-    text = render(report, width=width, colour=coloured(), ascii_only=not writes("".join(PLAIN_GLYPHS)))
+    write(render(report, width=columns(), colour=coloured(), ascii_only=not writes("".join(PLAIN_GLYPHS))) + "\n")
+
+
+def columns() -> int:
+    """Return how wide a text for people may be."""
+    return min(shutil.get_terminal_size((PIPE_WIDTH, 24)).columns, WIDEST)
+
+
+def write(text: str) -> None:
+    """Write a text that is safe to show, at once."""
     clear_progress()
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(text)
     sys.stdout.flush()
+
+
+def show_line(value: object) -> None:
+    """Write a value as JSON in one line, whatever text from outside stands in it."""
+    _write_json(encoded(value).decode())
 
 
 def show_json(value: object) -> None:
     """Write a value as JSON that a terminal can show, whatever text from outside stands in it."""
-    text = json_text(msgspec.json.format(encoded(value), indent=2).decode())
-    clear_progress()
-    sys.stdout.write((text if writes(text) else json_text(text, ascii_only=True)) + "\n")
-    sys.stdout.flush()
+    _write_json(msgspec.json.format(encoded(value), indent=2).decode())
+
+
+def _write_json(document: str) -> None:
+    text = json_text(document)
+    write((text if writes(text) else json_text(text, ascii_only=True)) + "\n")
 
 
 def encoded(value: object) -> bytes:

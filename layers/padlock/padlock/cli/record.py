@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,8 @@ import msgspec
 
 from padlock import record as records
 from padlock.cli import check, host_evidence
-from padlock.cli.output import FAULT, clear_progress, complain, exit_status, show_json
+from padlock.cli.formats import Way, as_json
+from padlock.cli.output import FAULT, complain, exit_status, write
 from padlock.cli.stack import on_table
 from padlock.findings import Report, Status
 from padlock.record import Record
@@ -56,7 +57,14 @@ def record(options: argparse.Namespace) -> int:
     machines, faults = host_evidence.load(options.host_evidence)
     for fault in faults:
         complain(fault)
-    return FAULT if faults else check.look(options, machines, lambda report: _show(records.of(report), before))
+    return FAULT if faults else check.look(options, machines, _way(before, json=options.json))
+
+
+def _way(before: Record | None, *, json: bool) -> Way:
+    """Return how the records of a check made now are written."""
+    if json:
+        return Way(conclude=lambda outcome: as_json(tuple(map(records.of, outcome.reports)), single=outcome.single))
+    return Way(present=lambda report: _show(records.of(report), before))
 
 
 def _contradiction(options: argparse.Namespace) -> str | None:
@@ -67,6 +75,8 @@ def _contradiction(options: argparse.Namespace) -> str | None:
         return "name a site, as in `padlock record example.com`, or a report with --report"
     if options.stored and (options.host_evidence or options.site_file):
         return "--stored looks at nothing anew: leave out --host-evidence, and name the sites themselves"
+    if (options.html or options.evidence_out) and (options.stored or options.report):
+        return "--html and --evidence-out are of a check made now: leave out --stored and --report"
     if options.since and options.json:
         return "--json prints one record and compares none: leave out --since"
     if options.at and not options.stored:
@@ -78,23 +88,17 @@ def _contradiction(options: argparse.Namespace) -> str | None:
 
 def _printed(report: Report, before: Record | None, options: argparse.Namespace) -> int:
     if options.json:
-        _show_json([records.of(report)], single=True)
+        as_json((records.of(report),), single=True)
     else:
         _show(records.of(report), before)
     return exit_status([report], strict=options.strict)
-
-
-def _show_json(found: Sequence[Record], *, single: bool) -> None:
-    show_json(found[0] if single and found else found)
 
 
 def _show(now: Record, before: Record | None) -> None:
     if before and before.site != now.site:
         complain(f"--since is of {before.site}, not of {now.site}: it is not compared")
         before = None
-    clear_progress()
-    sys.stdout.write(render(now, before))
-    sys.stdout.flush()
+    write(render(now, before))
 
 
 def _report(file: str) -> Report:
@@ -131,7 +135,7 @@ def _stored(options: argparse.Namespace) -> int:
         found = [_one_stored(results, key_of(name), options.at, since) for name in options.sites]
         kept = [pair for pair in found if pair]
         if options.json:
-            _show_json([now for now, _ in kept], single=len(found) == 1)
+            as_json(tuple(now for now, _ in kept), single=len(found) == 1)
         else:
             for now, before in kept:
                 _show(now, before)

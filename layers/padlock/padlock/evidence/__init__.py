@@ -5,8 +5,10 @@ time with the clock that it carries. None means "not gathered". All text in it c
 hostile: it is bounded here and escaped where it is shown.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from datetime import datetime
+from functools import cached_property
+from typing import Any
 
 import msgspec
 
@@ -112,7 +114,7 @@ __all__ = [
 ]
 
 
-class Evidence(msgspec.Struct, frozen=True):
+class Evidence(msgspec.Struct, frozen=True, dict=True):
     """Everything gathered about one site in one run. None: not gathered."""
 
     site: Site
@@ -138,12 +140,17 @@ class Evidence(msgspec.Struct, frozen=True):
     incomplete: str = ""
     """Why gathering ended early (the deadline); empty: it did not."""
 
-    @property
+    @cached_property
     def hosts(self) -> tuple[str, ...]:
         """The hosts that are judged: the declared ones, looked up or not, and the derived siblings that exist."""
         declared = self.site.hosts or (self.site.name,)
         found = [h.host for h in self.dns.hosts if not h.derived or h.exists] if self.dns else []
         return (*found, *(host for host in declared if host not in found))
+
+    @cached_property
+    def known(self) -> dict[Hashable, Any]:
+        """What the rules have worked out of it so far; no part of its value, neither written nor compared."""
+        return {}
 
 
 def encode(evidence: Evidence) -> bytes:

@@ -51,7 +51,8 @@ class Exchange(msgspec.Struct, frozen=True):
     self_references: tuple[SelfReference, ...] = ()
     """Of an HTML page: the first of each place and origin, anywhere in what was read; at most 20."""
     seconds: Mapping[str, float] = {}
-    """Phases connect, tls, first_byte, total; no connect and tls where a connection was used again."""
+    """Phases connect, tls, first_byte, total; no connect and tls where a connection was used again. Of requests sent
+    at once a later one's time begins where the answer before it ended."""
     seconds_again: Mapping[str, float] = {}
     """The same of a second look, on a connection of its own, which a slow front page is given."""
     confirmed: bool = False
@@ -64,7 +65,10 @@ class Exchange(msgspec.Struct, frozen=True):
 
     def header(self, name: str) -> str | None:
         """Return the first value of a header, by its lower-case name."""
-        return next((value for key, value in self.headers if key == name), None)
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
 
     def all(self, name: str) -> tuple[str, ...]:
         """Return every value of a header, in order."""

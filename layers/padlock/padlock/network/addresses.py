@@ -55,6 +55,8 @@ _FIRST_GLOBAL, _LAST_GLOBAL = (
 )
 _LAST_COMPATIBLE = 2**32 - 1
 """::/96, the IPv4-compatible addresses; of these only ::1 can be opened."""
+_LONGEST = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")
+"""Characters of an address without a zone id; the answer for what is longer is not remembered."""
 
 
 def refusal(address: str, allowed: Sequence[str] = ()) -> str:
@@ -62,6 +64,12 @@ def refusal(address: str, allowed: Sequence[str] = ()) -> str:
 
     `allowed` are CIDR ranges, as `allowed_networks` returns them, that open more than the public addresses.
     """
+    look_up = _refusal if len(address) <= _LONGEST else _refusal.__wrapped__
+    return look_up(address, tuple(allowed))
+
+
+@functools.lru_cache(maxsize=1024)
+def _refusal(address: str, allowed: tuple[str, ...]) -> str:
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -73,7 +81,7 @@ def refusal(address: str, allowed: Sequence[str] = ()) -> str:
         block = "outside 2000::/3"
     if not block or not allowed:
         return block
-    return block if _is_never_opened(parsed) or not _inside(parsed, tuple(allowed)) else ""
+    return block if _is_never_opened(parsed) or not _inside(parsed, allowed) else ""
 
 
 def is_runtime_api(address: str, port: int) -> bool:
@@ -83,8 +91,10 @@ def is_runtime_api(address: str, port: int) -> bool:
     Where the variable has a name in place of an address, the port is closed on loopback.
     """
     host, _, number = os.environ.get("AWS_LAMBDA_RUNTIME_API", "").rpartition(":")
+    if number != str(port):
+        return False
     parsed = ipaddress.ip_address(address)
-    return number == str(port) and (parsed.is_loopback or str(parsed) == host.strip("[]"))
+    return parsed.is_loopback or str(parsed) == host.strip("[]")
 
 
 def allowed_networks(site: Sequence[str], operator: Sequence[str]) -> tuple[str, ...]:

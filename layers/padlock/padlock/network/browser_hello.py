@@ -11,11 +11,18 @@ from collections.abc import Mapping
 
 import msgspec
 
-from padlock.network import limits
 from padlock.network.connection import Connection
 from padlock.network.failure import NetworkFailure
-from padlock.network.hello import extension, is_endless, messages, sized, whole_records
-from padlock.network.patience import Patience
+from padlock.network.hello import (
+    exchange,
+    extension,
+    is_endless,
+    messages,
+    named,
+    read_server_hello,
+    sized,
+    whole_records,
+)
 from padlock.network.tls import ALERTS, TLS_RECORDS
 
 SUITES: Mapping[int, str] = {
@@ -69,19 +76,12 @@ def client_hello(server_name: str) -> bytes:
 
 async def ask(connection: Connection, server_name: str) -> Answer:
     """Offer what browsers offer; NetworkFailure where silence or the network leaves it open."""
-    received = bytearray()
     try:
-        async with Patience(limits.TLS_SECONDS):
-            await connection.write(client_hello(server_name), "tls")
-            for _ in range(limits.HANDSHAKE_READS):
-                data = await connection.read("tls")
-                received += data
-                answer = read_answer(bytes(received))
-                if answer or not data or len(received) > limits.HANDSHAKE_BYTES:
-                    return answer or Answer()
-    except TimeoutError:
-        raise NetworkFailure("timeout", "tls") from None
-    return Answer()
+        return await exchange(connection, client_hello(server_name), read_answer)
+    except NetworkFailure as failure:
+        if failure.kind in ("closed", "tls"):  # it leaves, or never ends
+            return Answer()
+        raise
 
 
 def read_answer(received: bytes) -> Answer | None:
@@ -102,7 +102,7 @@ def read_answer(received: bytes) -> Answer | None:
     chosen: Answer | None = None
     for kind, body in messages(flight):
         if kind == _SERVER_HELLO and chosen is None:
-            suite, extensions = _read_server_hello(body)
+            suite, extensions = read_server_hello(body)
             if suite not in SUITES or _SUPPORTED_VERSIONS in extensions:
                 return Answer()
             http2 = extensions.get(_ALPN, b"")[3:] == b"h2"
@@ -112,24 +112,9 @@ def read_answer(received: bytes) -> Answer | None:
     return Answer() if is_endless(received) else None
 
 
-def _read_server_hello(body: bytes) -> tuple[int, Mapping[int, bytes]]:
-    """Return the suite and the extensions of a ServerHello; suite 0 where it cannot be read."""
-    if len(body) < 38 or len(body) < 38 + body[34]:
-        return 0, {}
-    at = 35 + body[34]
-    suite = int.from_bytes(body[at : at + 2])
-    found: dict[int, bytes] = {}
-    at += 5  # the suite, the compression method and the length of the extensions
-    while at + 4 <= len(body):
-        end = at + 4 + int.from_bytes(body[at + 2 : at + 4])
-        found[int.from_bytes(body[at : at + 2])] = body[at + 4 : end]
-        at = end
-    return suite, found
-
-
 def _extensions(server_name: str) -> bytes:
     """Return the extensions by which servers choose, and those that they expect."""
-    name = extension(0, sized(b"\x00" + sized(server_name.encode("ascii"), 2), 2))
+    name = named(server_name)
     groups = extension(10, sized(_numbers(_GROUPS), 2))
     signatures = extension(13, sized(_numbers(_SIGNATURES), 2))
     protocols = extension(_ALPN, sized(sized(b"h2", 1) + sized(b"http/1.1", 1), 2))

@@ -10,7 +10,7 @@ import ipaddress
 import socket
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -58,8 +58,10 @@ class Connection:
         self._flight = bytearray()
 
     def close(self) -> None:
-        """Close at once, without a farewell."""
+        """Close at once, without a farewell; what only an open connection needs is let go."""
         self._socket.close()
+        self._tls = None
+        self._flight = bytearray()
 
     async def start_tls(self, server_name: str, offer: Offer | ssl.SSLContext = "main") -> Session:
         """Shake hands; an empty name sends no SNI. NetworkFailure says why it did not work."""
@@ -141,11 +143,8 @@ class Connection:
             await self._send(data, phase)
 
     async def _receive(self, phase: str) -> bytes:
-        # sock_recv does not suspend while octets are waiting: without this a fast peer keeps the loop, and with it
-        # every deadline, to itself.
-        await asyncio.sleep(0)
         try:
-            return await self._loop.sock_recv(self._socket, _CHUNK)
+            return await _received(self._loop, self._socket)
         except ConnectionResetError:
             raise NetworkFailure("reset", phase) from None
         except OSError as error:
@@ -153,7 +152,8 @@ class Connection:
 
     async def _send(self, data: bytes, phase: str) -> None:
         try:
-            await self._loop.sock_sendall(self._socket, data)
+            if (sent := _sent(self._socket, data)) < len(data):
+                await self._loop.sock_sendall(self._socket, data[sent:])
         except (BrokenPipeError, ConnectionResetError):
             raise NetworkFailure("reset", phase) from None
         except OSError as error:
@@ -174,7 +174,7 @@ async def connect(address: str, port: int, allowed: Sequence[str] = ()) -> Conne
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         async with Patience(limits.CONNECT_SECONDS):
-            await asyncio.get_running_loop().sock_connect(sock, (address, port))
+            await _connected(asyncio.get_running_loop(), sock, (address, port))
         _assert_peer(sock, address, port)
     except TimeoutError:
         sock.close()
@@ -186,6 +186,67 @@ async def connect(address: str, port: int, allowed: Sequence[str] = ()) -> Conne
         sock.close()
         raise
     return Connection(sock, address, port, time.perf_counter() - began)
+
+
+async def _connected(loop: asyncio.AbstractEventLoop, sock: socket.socket, place: tuple[str, int]) -> None:
+    """Do what the loop's sock_connect does, which resolves and checks what is resolved and checked already."""
+    try:
+        sock.connect(place)
+    except (BlockingIOError, InterruptedError):
+        pass  # it is under way
+    else:
+        return
+    await _ready(sock, loop.add_writer, loop.remove_writer)
+    if code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        raise OSError(code, f"Connect call failed {place}")
+
+
+async def _received(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> bytes:
+    """Return some octets, none at the end; give way to others in any case.
+
+    The loop's sock_recv does not while octets are waiting: a fast peer would keep the loop, and with it every
+    deadline, to itself.
+    """
+    data = _waiting(sock)
+    if data is not None:
+        await asyncio.sleep(0)
+        return data
+    while data is None:
+        await _ready(sock, loop.add_reader, loop.remove_reader)
+        data = _waiting(sock)
+    return data
+
+
+def _sent(sock: socket.socket, data: bytes) -> int:
+    """Send what can be sent at once, and return how many octets that are."""
+    try:
+        return sock.send(data)
+    except (BlockingIOError, InterruptedError):
+        return 0
+
+
+def _waiting(sock: socket.socket) -> bytes | None:
+    """Return octets that have come, none at the end; None where nothing has come yet."""
+    try:
+        return sock.recv(_CHUNK)
+    except (BlockingIOError, InterruptedError):
+        return None
+
+
+async def _ready(sock: socket.socket, watch: Callable[..., None], ignore: Callable[[int], bool]) -> None:
+    """Wait until a socket can be read, or written to."""
+    descriptor = sock.fileno()
+    ready = asyncio.get_running_loop().create_future()
+    watch(descriptor, _note, ready)
+    try:
+        await ready
+    finally:
+        ignore(descriptor)
+
+
+def _note(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
 
 
 def has_route(version: int) -> bool:
@@ -201,7 +262,8 @@ def has_route(version: int) -> bool:
 def _assert_peer(sock: socket.socket, address: str, port: int) -> None:
     """Make sure that the kernel connected to what was vetted, and nowhere else."""
     peer, peer_port = sock.getpeername()[:2]
-    if (ipaddress.ip_address(peer), peer_port) != (ipaddress.ip_address(address), port):
+    is_same = peer == address or ipaddress.ip_address(peer) == ipaddress.ip_address(address)
+    if not is_same or peer_port != port:
         raise NetworkFailure("not_vetted", f"connected to {peer} port {peer_port}")
 
 

@@ -74,12 +74,12 @@ async def _over_udp(endpoint: Endpoint, question: Question, *, edns: bool) -> Re
             async with Patience(DNS_SECONDS):
                 await loop.sock_sendall(connected, wire)
                 while ignored < DNS_IGNORED:
-                    # sock_recv does not suspend while datagrams are waiting: a flood would keep the loop to itself.
-                    await asyncio.sleep(0)
                     reply = read(await loop.sock_recv(connected, _DATAGRAM), question, identifier)
                     if reply is not None:
                         return reply
                     ignored += 1
+                    # sock_recv does not suspend while datagrams are waiting: a flood would keep the loop to itself.
+                    await asyncio.sleep(0)
         except TimeoutError:
             forged = f"; {ignored} answers to another question were ignored" if ignored else ""
             return failed(question, "timeout", f"no answer in {DNS_SECONDS:g} s{forged}")
@@ -142,16 +142,24 @@ class Direct:
 
     def __init__(self) -> None:
         self._silent: set[Endpoint] = set()
+        self._heard: dict[tuple[Endpoint, Question], Reply] = {}
         self._outstanding = asyncio.Semaphore(DNS_OUTSTANDING)
 
     async def ask(self, endpoint: Endpoint, question: Question, attempts: int = DNS_ATTEMPTS) -> Reply:
-        """Ask one server one question."""
+        """Ask one server one question; what it has answered in this run stands."""
+        known = self._heard.get((endpoint, question))
+        return known or await self.ask_again(endpoint, question, attempts)
+
+    async def ask_again(self, endpoint: Endpoint, question: Question, attempts: int = DNS_ATTEMPTS) -> Reply:
+        """Ask one server one question, whatever it answered before."""
         async with self._outstanding:
             if endpoint in self._silent:
                 return failed(question, "timeout", "silent to the question before")
             reply = await ask(endpoint, question, attempts)
         if reply.status == "timeout":
             self._silent.add(endpoint)
+        else:
+            self._heard[endpoint, question] = reply
         return reply
 
 
@@ -180,6 +188,10 @@ class Resolver:
                 break  # no CNAME more: neither data nor an SOA stands at the end
         return reply
 
+    def begin(self, name: str, rdtype: str) -> None:
+        """Ask ahead, for somebody who will look it up."""
+        self._under_way(name, rdtype)
+
     async def unchecked(self, reply: Reply) -> Reply | None:
         """Repeat a lookup that ended in SERVFAIL with DNSSEC validation off; None where it ends so no more."""
         answer, again = await asyncio.gather(
@@ -204,11 +216,15 @@ class Resolver:
         return msgspec.structs.replace(reply, cnames=tuple(cnames))
 
     async def _remembered(self, name: str, rdtype: str) -> Reply:
+        answer = self._under_way(name, rdtype)
+        # A caller that is cancelled must not take the answer away from the others that wait for it.
+        return answer.result() if answer.done() else await asyncio.shield(answer)
+
+    def _under_way(self, name: str, rdtype: str) -> asyncio.Task[Reply]:
         key = name.lower(), rdtype
         if key not in self._answers:
             self._answers[key] = asyncio.create_task(self._asked(Question(name, rdtype)))
-        # A caller that is cancelled must not take the answer away from the others that wait for it.
-        return await asyncio.shield(self._answers[key])
+        return self._answers[key]
 
     async def _asked(self, question: Question) -> Reply:
         """Ask the resolvers in turn until one answers; SERVFAIL may be one resolver's own trouble."""

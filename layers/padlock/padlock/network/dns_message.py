@@ -11,7 +11,6 @@ from typing import Literal
 
 import dns.edns
 import dns.exception
-import dns.flags
 import dns.ipv4
 import dns.ipv6
 import dns.name
@@ -33,6 +32,10 @@ type Status = Literal[
 FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, NOTAUTH, BADVERS = 1, 2, 3, 4, 5, 9, 16
 UDP_PAYLOAD = 1232
 """Fits every path without fragments (DNS flag day 2020)."""
+_AA, _TC, _RD, _CD = 0x0400, 0x0200, 0x0100, 0x0010
+"""Flags (RFC 1035 section 4.1.1, RFC 4035 section 3.2.2)."""
+_OPTION = struct.pack("!B2HBBHH", 0, dns.rdatatype.OPT, UDP_PAYLOAD, 0, 0, 0, 0)
+"""An OPT record without options."""
 _ERRORS = frozenset(map(int, dns.edns.EDECode))
 _ACRONYMS = (("Dnssec", "DNSSEC"), ("Dnskey", "DNSKEY"), ("Dns", "DNS"), ("Nsec", "NSEC"), ("Rrsigs", "RRSIGs"))
 
@@ -90,10 +93,9 @@ def failed(question: Question, status: Status, detail: str = "") -> Reply:
 
 def encode(question: Question, identifier: int, *, edns: bool) -> bytes:
     """Return the question as a message; dns.exception.DNSException if its name is none."""
-    flags = (dns.flags.RD if question.recurse else 0) | (dns.flags.CD if question.checking_disabled else 0)
+    flags = (_RD if question.recurse else 0) | (_CD if question.checking_disabled else 0)
     header = struct.pack("!6H", identifier, flags, 1, 0, 0, 1 if edns else 0)
-    option = b"\0" + struct.pack("!2H2BHH", dns.rdatatype.OPT, UDP_PAYLOAD, 0, 0, 0, 0) if edns else b""
-    return header + _section(question.name, question.rdtype) + option
+    return header + _section(question.name, question.rdtype) + (_OPTION if edns else b"")
 
 
 def read(wire: bytes, question: Question, identifier: int) -> Reply | None:
@@ -105,11 +107,11 @@ def read(wire: bytes, question: Question, identifier: int) -> Reply | None:
     if not repeats and (int.from_bytes(wire[4:6]) or not wire[3] & 0x0F):  # only an error may leave the question out
         return None
     try:
-        return _reply(dns_wire.parse(wire), question)
+        return _reply(dns_wire.parse(wire, _labels(question.name) if repeats and wire[5] else None), question)
     except Exception as error:  # noqa: BLE001 — hostile octets make parsers raise anything; it is one observation
         reply = failed(question, "malformed", f"the answer cannot be read: {error or type(error).__name__}")
         # Some servers cut off in the middle of a record what does not fit.
-        return msgspec.structs.replace(reply, truncated=bool(wire[2] & dns.flags.TC >> 8))
+        return msgspec.structs.replace(reply, truncated=bool(wire[2] & _TC >> 8))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -117,15 +119,22 @@ def _name(text: str) -> dns.name.Name:
     return dns.name.from_text(text)
 
 
+@functools.lru_cache(maxsize=1024)
 def _labels(name: str) -> Labels:
     """Return a name as names are read."""
     return tuple(label.lower() for label in _name(name).labels if label)
 
 
+@functools.cache
+def _number(rdtype: str) -> int:
+    """Return the number of a type that is asked for."""
+    return int(dns.rdatatype.from_text(rdtype))
+
+
 @functools.lru_cache(maxsize=1024)
 def _section(name: str, rdtype: str) -> bytes:
     """Return the question section."""
-    return (_name(name).to_wire() or b"\0") + struct.pack("!2H", dns.rdatatype.from_text(rdtype), 1)
+    return (_name(name).to_wire() or b"\0") + struct.pack("!2H", _number(rdtype), 1)
 
 
 def _reply(message: Message, question: Question) -> Reply:
@@ -143,11 +152,11 @@ def _reply(message: Message, question: Question) -> Reply:
         count=count,
         cnames=tuple(chain.cnames),
         ttl=min(ttls) if ttls else None,
-        authoritative=bool(message.flags & dns.flags.AA),
+        authoritative=bool(message.flags & _AA),
         extended_error=_extended_error(message),
         detail=detail or (f"a referral to the servers of {delegation}" if delegation else ""),
         rcode=message.rcode,
-        truncated=bool(message.flags & dns.flags.TC),
+        truncated=bool(message.flags & _TC),
         direct=chain.direct and bool(records),
         zone=zone,
         delegation=delegation,
@@ -171,7 +180,7 @@ def _followed(message: Message, question: Question) -> _Chain:
     sets: dict[tuple[Labels, int], list[Record]] = {}
     for record in message.answer:
         sets.setdefault((record.owner, record.rdtype), []).append(record)
-    wanted = int(dns.rdatatype.from_text(question.rdtype))
+    wanted = _number(question.rdtype)
     chain = _Chain(_labels(question.name))
     seen = {chain.end}
     while True:
@@ -228,7 +237,7 @@ def _negative(message: Message, end: Labels) -> tuple[str, list[int]]:
 
 def _referral(message: Message, question: Question) -> tuple[str, list[Labels]]:
     """Return the apex and servers of the zone that a server which does not know the answer points to."""
-    if message.answer or message.rcode != 0 or message.flags & dns.flags.AA:
+    if message.answer or message.rcode != 0 or message.flags & _AA:
         return "", []
     asked = _labels(question.name)
     servers = [r for r in message.authority if r.rdtype == dns_wire.NS and _is_within(asked, r.owner)]
@@ -263,6 +272,7 @@ def _extended_error(message: Message) -> str:
     return ""
 
 
+@functools.lru_cache(maxsize=2048)
 def name_text(name: Labels) -> str:
     """Return a name in lower case without its trailing dot, odd octets escaped in decimal."""
     return dns.name.Name((*name, b"")).to_text(omit_final_dot=True)
@@ -271,10 +281,8 @@ def name_text(name: Labels) -> str:
 def text(message: Message, record: Record) -> str:
     """Return a record's data, bounded: an address, a name, or the presentation form of the rest."""
     data = message.data(record)
-    if record.rdtype == dns_wire.A:
-        return dns.ipv4.inet_ntoa(data)
-    if record.rdtype == dns_wire.AAAA:
-        return dns.ipv6.inet_ntoa(data)
+    if record.rdtype in (dns_wire.A, dns_wire.AAAA):
+        return _address(data)
     if record.rdtype in (dns_wire.NS, dns_wire.CNAME):
         return name_text(message.target(record))
     if len(data) > RECORD_BYTES:
@@ -283,6 +291,11 @@ def text(message: Message, record: Record) -> str:
         dns.rdataclass.IN, dns.rdatatype.RdataType.make(record.rdtype), message.wire, record.start, len(data)
     )
     return printable(read.to_text(), RECORD_TEXT_KEPT)
+
+
+@functools.lru_cache(maxsize=1024)
+def _address(data: bytes) -> str:
+    return dns.ipv4.inet_ntoa(data) if len(data) == 4 else dns.ipv6.inet_ntoa(data)
 
 
 def _data(message: Message, records: Iterable[Record]) -> tuple[int, tuple[str, ...]]:

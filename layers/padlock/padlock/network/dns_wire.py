@@ -76,27 +76,33 @@ class Message(msgspec.Struct, frozen=True):
 class Names:
     """The names of one message; what pointers lead to is read once."""
 
-    def __init__(self, wire: bytes) -> None:
+    def __init__(self, wire: bytes, known: dict[int, Labels]) -> None:
         self._wire = wire
-        self._known: dict[int, Labels] = {}
+        self._known = known
+        """Octet → the name that begins there."""
 
     def read(self, start: int) -> tuple[Labels, int]:
         """Return the name that begins at an octet, and the octet behind it; ValueError where none does."""
         return self._read(start, _MOST_POINTERS)
 
     def _read(self, start: int, pointers: int) -> tuple[Labels, int]:
+        wire = self._wire
         labels: list[bytes] = []
         at = start
-        while at < len(self._wire):
-            size = self._wire[at]
+        while at < len(wire):
+            size = wire[at]
+            at += 1
             if size >= _POINTER:
-                return self._joined(labels, self._target(at, start), pointers), at + 2
+                target = self._target(at - 1, start)
+                if not labels and target in self._known:
+                    return self._known[target], at + 1
+                return self._joined(labels, target, pointers), at + 1
             if size == 0:
-                return self._joined(labels, None, pointers), at + 1
+                return self._joined(labels, None, pointers), at
             if size > _LONGEST_LABEL or len(labels) > _LONGEST_NAME // 2:
                 raise ValueError("octets that are no name")
-            labels.append(self._wire[at + 1 : at + 1 + size].lower())
-            at += 1 + size
+            labels.append(wire[at : at + size].lower())
+            at += size
         raise ValueError("a name that breaks off")
 
     def _target(self, at: int, start: int) -> int:
@@ -117,15 +123,18 @@ class Names:
         return name
 
 
-def parse(wire: bytes) -> Message:
-    """Read a message; ValueError or struct.error where it breaks its grammar."""
+def parse(wire: bytes, asked: Labels | None = None) -> Message:
+    """Read a message; ValueError or struct.error where it breaks its grammar.
+
+    `asked` is the name of its question, where that is known to stand there without pointers.
+    """
     _, flags, questions, *counts = struct.unpack_from("!6H", wire)
     if flags & _OPCODE or questions > 1:
         raise ValueError("it is no answer to one question")
-    names = Names(wire)
+    names = Names(wire, {} if asked is None else {HEADER: asked})
     at = HEADER
     if questions:
-        _, at = names.read(at)
+        _, at = names.read(at) if asked is None else (asked, at + sum(map(len, asked)) + len(asked) + 1)
         at += 4
     sections: list[list[Record]] = []
     found: list[tuple[int, list[tuple[int, bytes]]]] = []

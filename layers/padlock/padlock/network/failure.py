@@ -18,6 +18,8 @@ class NetworkFailure(Exception):
 
 def printable(text: str, limit: int = 300, keep: str = "") -> str:
     """Return text from outside with all but printable characters and `keep` escaped, at most `limit` characters."""
+    if len(text) <= limit and text.isprintable():
+        return text
     shown = "".join(
         c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text[: limit + 1]
     )

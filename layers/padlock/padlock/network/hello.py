@@ -3,10 +3,14 @@
 SSL 3.0 (RFC 6101), TLS 1.0 (RFC 2246) and TLS 1.1 (RFC 4346) are obsolete (RFC 7568, RFC 8996); builds of OpenSSL
 come without them, so that its handshake failing proves nothing. One flight each way shows whether a server still
 speaks one: no key is ever computed.
+
+A list of versions (RFC 8446 section 4.2.1) asks for TLS 1.1 and TLS 1.0 at once: who reads it must go by it alone,
+and who does not answers with TLS 1.2. A hello for TLS 1.1 asks for what is older, too, but not everywhere: with
+TLS 1.0 on and TLS 1.1 off, GnuTLS says protocol_version.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -56,6 +60,13 @@ _CURVES = (29, 23, 24, 25)
 """x25519, secp256r1, secp384r1, secp521r1: an ECDSA certificate is served only to those who name its curve."""
 _ALERT, _HANDSHAKE = 0x15, 0x16
 _SERVER_HELLO, _SERVER_HELLO_DONE = 2, 14
+_SUPPORTED_VERSIONS = 43
+_LISTED = ("TLSv1.1", "TLSv1")
+_TLS_1_2 = b"\x03\x03"
+"""What a hello with a list of versions says beside it, and what those speak who pass the list over."""
+_NO_SUCH_VERSION = b"\x02\x46"
+"""The fatal alert protocol_version."""
+_ENDLESS = "a flight without end"
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -70,35 +81,69 @@ class Answer(msgspec.Struct, frozen=True):
 
 def client_hello(version: str, server_name: str) -> bytes:
     """Return the record of a ClientHello of one version only."""
-    number = VERSIONS[version]
-    suites = b"".join(suite.to_bytes(2) for suite in (*SUITES, _RENEGOTIATION_INFO))
-    body = number + os.urandom(32) + b"\x00" + sized(suites, 2) + b"\x01\x00"
-    if version != "SSLv3":  # whose clients know no extensions, and so meet the default server
-        body += sized(_extensions(server_name), 2)
-    return bytes([_HANDSHAKE]) + min(number, VERSIONS["TLSv1"]) + sized(b"\x01" + sized(body, 3), 2)
+    # Clients of SSL 3.0 know no extensions, and so meet the default server.
+    return _record(VERSIONS[version], _extensions(server_name) if version != "SSLv3" else None)
+
+
+def listing_hello(server_name: str) -> bytes:
+    """Return the record of a ClientHello that lists TLS 1.1 and TLS 1.0, and no other version."""
+    listed = extension(_SUPPORTED_VERSIONS, sized(b"".join(VERSIONS[version] for version in _LISTED), 1))
+    return _record(_TLS_1_2, _extensions(server_name) + listed)
 
 
 async def offer(connection: Connection, server_name: str, version: str) -> Answer:
     """Offer one version and nothing else; NetworkFailure where silence or the network leaves it open."""
+    try:
+        return await exchange(
+            connection, client_hello(version, server_name), lambda received: read_answer(received, version)
+        )
+    except NetworkFailure as failure:
+        if failure.kind in ("closed", "reset"):
+            return Answer(accepted=False, detail=f"the connection is {failure.kind}")
+        if failure.detail == _ENDLESS:
+            return Answer(accepted=False, detail=_ENDLESS)
+        raise
+
+
+async def refuses_list(connection: Connection, server_name: str) -> bool:
+    """Whether a server says that it speaks neither TLS 1.1 nor TLS 1.0; NetworkFailure where it says nothing.
+
+    True counts of servers alone that shake hands with those who speak newer versions: some refuse whatever is newer
+    than they are by the same alert.
+    """
+    return await exchange(connection, listing_hello(server_name), read_refusal)
+
+
+async def exchange[T](connection: Connection, hello: bytes, judge: Callable[[bytes], T | None]) -> T:
+    """Send a ClientHello, and return the judgement on the beginning of what comes back once there is one.
+
+    NetworkFailure where the peer is silent, leaves or never ends before that, and whatever `judge` raises.
+    """
     received = bytearray()
     try:
         async with Patience(limits.TLS_SECONDS):
-            await connection.write(client_hello(version, server_name), "tls")
+            await connection.write(hello, "tls")
             for _ in range(limits.HANDSHAKE_READS):
                 data = await connection.read("tls")
                 if not data:
-                    return Answer(accepted=False, detail="the connection is closed")
+                    raise NetworkFailure("closed", "tls")
                 received += data
-                answer = read_answer(bytes(received), version)
-                if answer:
-                    return answer
+                judgement = judge(bytes(received))
+                if judgement is not None:
+                    return judgement
+                if len(received) > limits.HANDSHAKE_BYTES:
+                    break
     except TimeoutError:
         raise NetworkFailure("timeout", "tls") from None
-    except NetworkFailure as failure:
-        if failure.kind == "reset":
-            return Answer(accepted=False, detail="the connection is reset")
-        raise
-    return Answer(accepted=False, detail="a flight without end")
+    raise NetworkFailure("tls", _ENDLESS)
+
+
+def read_refusal(received: bytes) -> bool | None:
+    """Whether the first that a server sent is the alert protocol_version; None: more is needed."""
+    if received and received[0] not in TLS_RECORDS:
+        return False
+    first = next(iter(whole_records(received)), None)
+    return first == (_ALERT, _NO_SUCH_VERSION) if first else None
 
 
 def read_answer(received: bytes, version: str) -> Answer | None:
@@ -126,8 +171,23 @@ def read_answer(received: bytes, version: str) -> Answer | None:
         elif kind == _SERVER_HELLO_DONE:
             return Answer(accepted=True, cipher=cipher)
     if len(received) > limits.HANDSHAKE_BYTES or is_endless(received):
-        return Answer(accepted=False, detail="a flight without end")
+        return Answer(accepted=False, detail=_ENDLESS)
     return None
+
+
+def read_server_hello(body: bytes) -> tuple[int, Mapping[int, bytes]]:
+    """Return the suite and the extensions of a ServerHello; suite 0 where it cannot be read."""
+    if len(body) < 38 or len(body) < 38 + body[34]:
+        return 0, {}
+    at = 35 + body[34]
+    suite = int.from_bytes(body[at : at + 2])
+    found: dict[int, bytes] = {}
+    at += 5  # the suite, the compression method and the length of the extensions
+    while at + 4 <= len(body):
+        end = at + 4 + int.from_bytes(body[at + 2 : at + 4])
+        found[int.from_bytes(body[at : at + 2])] = body[at + 4 : end]
+        at = end
+    return suite, found
 
 
 def _chosen(kind: int, body: bytes, version: str) -> tuple[str, str]:
@@ -141,11 +201,25 @@ def _chosen(kind: int, body: bytes, version: str) -> tuple[str, str]:
     return suite, "" if suite else "a ServerHello with a cipher that was not offered"
 
 
+def _record(version: bytes, extensions: bytes | None) -> bytes:
+    """Return the record of a ClientHello with these extensions; None: with no room for any."""
+    suites = b"".join(suite.to_bytes(2) for suite in (*SUITES, _RENEGOTIATION_INFO))
+    body = version + os.urandom(32) + b"\x00" + sized(suites, 2) + b"\x01\x00"
+    if extensions is not None:
+        body += sized(extensions, 2)
+    return bytes([_HANDSHAKE]) + min(version, VERSIONS["TLSv1"]) + sized(b"\x01" + sized(body, 3), 2)
+
+
 def _extensions(server_name: str) -> bytes:
     """Return server_name (RFC 6066), supported_groups and ec_point_formats (RFC 8422)."""
-    name = extension(0, sized(b"\x00" + sized(server_name.encode("ascii"), 2), 2)) if server_name else b""
+    name = named(server_name) if server_name else b""
     groups = extension(10, sized(b"".join(curve.to_bytes(2) for curve in _CURVES), 2))
     return name + groups + extension(11, b"\x01\x00")
+
+
+def named(server_name: str) -> bytes:
+    """Return the extension server_name (RFC 6066 section 3)."""
+    return extension(0, sized(b"\x00" + sized(server_name.encode("ascii"), 2), 2))
 
 
 def extension(kind: int, body: bytes) -> bytes:

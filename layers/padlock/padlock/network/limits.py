@@ -8,6 +8,8 @@ TLS_SECONDS = 5.0
 """For one handshake."""
 HEADERS_SECONDS = 8.0
 """From the request sent to the end of the response's head."""
+ROW_SECONDS = 4.0
+"""For the head of a later answer to requests sent at once, and for those before it; then it is asked for alone."""
 BODY_SECONDS = 5.0
 """From the end of the response's head to that of its body, without what is waited for a turn."""
 DNS_SECONDS = 2.0
@@ -41,6 +43,8 @@ HANDSHAKE_PARTS = 256
 
 BODY_BYTES = 1_000_000
 """Read of one body."""
+PASSED_OVER_BYTES = 65_536
+"""Read of a body beyond what is kept, where another answer follows on its connection."""
 BODY_EVENTS = 20_000
 """Pieces of one body that are parsed; chunks of one octet cost a thousand times their size."""
 BODY_KEPT = 16_384

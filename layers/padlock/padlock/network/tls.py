@@ -5,8 +5,10 @@ accepted for the same reason. A context costs 16 to 20 ms, hence one of each kin
 """
 
 import functools
+import itertools
 import re
 import ssl
+from collections.abc import Iterator
 from typing import Literal
 
 import certifi
@@ -25,7 +27,7 @@ _SUITES = {
 }
 TLS_RECORDS = range(0x14, 0x19)
 """First octets of the records of TLS; no text protocol's banner begins with one."""
-_ALERT, _HANDSHAKE = 0x15, 0x16
+_CHANGE_CIPHER_SPEC, _ALERT, _HANDSHAKE = 0x14, 0x15, 0x16
 _CERTIFICATE_REQUEST = 13
 
 ALERTS = {
@@ -121,8 +123,9 @@ def alert_name(error: ssl.SSLError, received: bytes = b"") -> str:
 
 
 def asks_for_certificate(received: bytes) -> bool:
-    """Whether a TLS 1.2 server's flight, which is in clear, holds a CertificateRequest."""
-    flight = b"".join(payload for kind, payload in _records(received) if kind == _HANDSHAKE)
+    """Whether a TLS 1.2 server's flight, which is in clear up to its ChangeCipherSpec, holds a CertificateRequest."""
+    clear = itertools.takewhile(lambda record: record[0] != _CHANGE_CIPHER_SPEC, _records(received))
+    flight = b"".join(payload for kind, payload in clear if kind == _HANDSHAKE)
     at = 0
     while at + 4 <= len(flight):
         if flight[at] == _CERTIFICATE_REQUEST:
@@ -131,12 +134,10 @@ def asks_for_certificate(received: bytes) -> bool:
     return False
 
 
-def _records(received: bytes) -> list[tuple[int, bytes]]:
-    """Return the (type, payload) of the records at the beginning of a stream."""
-    records: list[tuple[int, bytes]] = []
+def _records(received: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the (type, payload) of the records at the beginning of a stream."""
     at = 0
     while at + 5 <= len(received) and received[at] in TLS_RECORDS:
         size = int.from_bytes(received[at + 3 : at + 5])
-        records.append((received[at], received[at + 5 : at + 5 + size]))
+        yield received[at], received[at + 5 : at + 5 + size]
         at += 5 + size
-    return records

@@ -6,22 +6,27 @@ the connection, TLS, the answer.
 
 import asyncio
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
 from padlock.evidence import Evidence, HostDns
+from padlock.network.dns import Direct
 from padlock.network.vantage import Vantage
 from padlock.probes import caa, registration
 from padlock.probes.cache import Cache, MemoryCache
 from padlock.probes.chains import follow
 from padlock.probes.challenge import ask_challenge
-from padlock.probes.dns import resolve_host, siblings, surroundings
-from padlock.probes.http import DEEP, ask, ask_deep, ask_default_site, wanted
+from padlock.probes.default_sites import ask_default_site
+from padlock.probes.dns import begin_looks, surroundings
+from padlock.probes.http import announce, ask, beside, wanted
+from padlock.probes.nameservers import Look
 from padlock.probes.obsolete import offer_obsolete
 from padlock.probes.page import follow_and_read
 from padlock.probes.run import Run
 from padlock.probes.tls import other_certificates
 from padlock.probes.transparency import search_logs
+from padlock.probes.zone_cuts import Means
 from padlock.site import Site
 
 __all__ = ["gather"]
@@ -45,25 +50,24 @@ async def gather(site: Site, now: datetime, vantage: Vantage, cache: Cache | Non
 
 async def _look_around(run: Run) -> None:
     """Resolve the hosts, look at each as soon as its addresses are known, and meanwhile look around in DNS."""
-    declared = run.site.hosts or (run.site.name,)
-    run.spawn(search_logs(run))
-    run.spawn(registration.look_up(run))
-    run.spawn(caa.look_up(run))
-    found = list(await asyncio.gather(*(_resolve(run, host) for host in declared)))
-    if not run.site.hosts:
-        beside = [host for host in await siblings(run.resolver, run.site, run.allowed) if host.derived]
-        for host in beside:
-            _look_at(run, host)
-        found += beside
+    async with asyncio.TaskGroup() as tasks:
+        looks = begin_looks(tasks, run.resolver, run.site, run.allowed)
+        for look in looks:
+            tasks.create_task(_look_when_known(run, look))
+        for work in (_ask_around(run, looks), caa.look_up(run), registration.look_up(run), search_logs(run)):
+            run.spawn(work)
     run.timings["dns"] = time.perf_counter() - run.began
-    run.around = await surroundings(run.resolver, run.vantage, run.site, found, run.allowed)
+
+
+async def _look_when_known(run: Run, look: Look) -> None:
+    _look_at(run, await look.found)
+
+
+async def _ask_around(run: Run, looks: Sequence[Look]) -> None:
+    """Ask everyone else who may know the hosts."""
+    means = Means(run.resolver, Direct(), run.vantage.nameserver_port, tuple(run.allowed), run.cache, run.now)
+    run.around = await surroundings(means, run.vantage.public_resolvers, run.site, looks)
     run.timings["dns_surroundings"] = time.perf_counter() - run.began
-
-
-async def _resolve(run: Run, host: str) -> HostDns:
-    found = await resolve_host(run.resolver, host, allowed=run.allowed)
-    _look_at(run, found)
-    return found
 
 
 def _look_at(run: Run, host: HostDns) -> None:
@@ -73,13 +77,14 @@ def _look_at(run: Run, host: HostDns) -> None:
     if not addresses:
         return
     schemes: tuple[Literal["https", "http"], ...] = ("https", "http") if run.site.http_port else ("https",)
-    for address in addresses:
-        for scheme in schemes:
-            for url, purpose in wanted(run, scheme, host.host):
-                run.expect(url, address, purpose)
-            run.spawn(ask(run, scheme, host.host, address))
-    run.expect(run.url("https", host.host, DEEP), addresses[0], "deep")
-    run.spawn(ask_deep(run, host.host, addresses[0]))
+    asked = [(scheme, address) for address in addresses for scheme in schemes]
+    for scheme, address in asked:
+        for url, purpose in wanted(run, scheme, host.host):
+            run.expect(url, address, purpose)
+        run.spawn(ask(run, scheme, host.host, address))
+    for scheme, address in asked:
+        for also in beside(run, scheme, host.host, address):
+            announce(run, also, address)
     # After the main looks: a host with many addresses has fewer connections than probes.
     for address in addresses:
         run.spawn(other_certificates(run, host.host, address))

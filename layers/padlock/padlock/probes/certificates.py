@@ -1,6 +1,7 @@
 """DER → what is kept of a certificate (RFC 5280). Whatever can be read is; nothing here trusts what it reads."""
 
 import contextlib
+import functools
 import hashlib
 import warnings
 
@@ -15,6 +16,8 @@ from padlock.network.failure import printable
 from padlock.network.limits import CERTIFICATE_NAMES_KEPT
 
 _NAME_KEPT = 300
+_REMEMBERED = 4096
+"""Octets of a certificate up to which what is read of it is remembered in this process: servers choose the size."""
 UNREADABLE = (
     *(ValueError, TypeError, KeyError, UnsupportedAlgorithm),
     *(x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
@@ -43,6 +46,12 @@ def load(der: bytes) -> x509.Certificate:
 
 def parse(der: bytes) -> Certificate:
     """Read one certificate; `malformed` says why it, or its names, cannot be read."""
+    read = _parsed if len(der) <= _REMEMBERED else _parsed.__wrapped__
+    return read(der)
+
+
+@functools.lru_cache(maxsize=128)
+def _parsed(der: bytes) -> Certificate:
     sha256, size = digest(der), len(der)
     try:
         certificate = load(der)

@@ -15,8 +15,9 @@ from padlock.evidence import Chain, ChainEnd, Exchange, Failure, Hop
 from padlock.network.failure import printable
 from padlock.network.http import USER_AGENT, Headers
 from padlock.network.limits import ADDRESSES_TRIED, HEADER_VALUE_KEPT, REDIRECTS
+from padlock.probes.answers import ask_once
 from padlock.probes.cookies import header, keep, new_jar
-from padlock.probes.http import ask_once, look_again_if_slow
+from padlock.probes.http import look_again_if_slow
 from padlock.probes.run import Answer, Run
 from padlock.probes.urls import Malformed, Refused, Url, resolve
 

@@ -2,26 +2,20 @@
 
 From `http://host/.well-known/acme-challenge/<token>`, at every address, over redirects with the statuses that
 authorities follow, to ports 80 and 443, without a look at certificates. The token is one that nobody has, so that a
-server that is well answers 404.
+server that is well answers 404. Each address of each host is asked for it among the other requests, so that where a
+redirect leads is known when it comes.
 """
-
-import asyncio
-import secrets
 
 import msgspec
 
 from padlock.evidence import Challenge, Exchange, Failure, Hop
 from padlock.network.failure import printable
 from padlock.network.limits import CHALLENGE_BYTES, HEADER_VALUE_KEPT, REDIRECTS
-from padlock.probes.http import ask_once
+from padlock.probes.answers import ask_once
 from padlock.probes.renewal import keep, seen
 from padlock.probes.run import CUT_OFF, Answer, Run
 from padlock.probes.urls import Malformed, Refused, Url, resolve
 
-type _Ahead = dict[tuple[str, str], asyncio.Task[Answer]]
-"""URL and address → what was asked before it was known to be on the way."""
-
-PATH = "/.well-known/acme-challenge/"
 ANY_TOKEN = "<token>"  # noqa: S105 — the word that is said in place of the token, which differs from run to run
 FOLLOWED = (301, 302, 307, 308)
 """Boulder and its like take no other status for a redirect."""
@@ -32,18 +26,12 @@ _HEADERS_KEPT, _VALUE_KEPT = 40, 200
 
 async def ask_challenge(run: Run, host: str, address: str) -> None:
     """Go the way from one address, and once more where it ends in a failure."""
-    url = run.url("http", host, PATH + secrets.token_urlsafe(32))
+    url = run.challenge("http", host)
     _keep(run, Challenge(host, address, str(url), "failure", failure=CUT_OFF))
-    # Most sites redirect to the same place over HTTPS; asked at once, that costs no more round trips.
-    likely = run.url("https", host, url.target)
-    ahead = asyncio.create_task(ask_once(run, likely, address, "challenge"))
-    try:
-        first = await _walk(run, url, host, address, {(str(likely), address): ahead})
-    finally:
-        ahead.cancel()
+    first = await _walk(run, url, host, address)
     _keep(run, first)
-    if _is_bad(first):
-        second = await _walk(run, url, host, address, {}, again=True)
+    if _is_bad(first) and not first.confirmed:
+        second = await _walk(run, url, host, address, again=True)
         _keep(run, msgspec.structs.replace(second, confirmed=_is_bad(second)))
 
 
@@ -59,20 +47,19 @@ def _keep(run: Run, challenge: Challenge) -> None:
     keep(run, challenges=(*others, challenge))
 
 
-async def _walk(run: Run, start: Url, host: str, address: str, ahead: _Ahead, *, again: bool = False) -> Challenge:
+async def _walk(run: Run, start: Url, host: str, address: str, *, again: bool = False) -> Challenge:
     """Follow redirects from the start to an answer, a failure, or a redirect that is not followed."""
     hops: list[Hop] = []
-    token = start.target.removeprefix(PATH)
     way = Challenge(host, address, str(start), "failure")
     url, at = start, address
     for _ in range(REDIRECTS + 1):
-        answer = await _answer(run, url, at, ahead, again=again)
+        answer = await _answer(run, url, at, again=again)
         got = answer.exchange
         shown = printable(", ".join(answer.locations), HEADER_VALUE_KEPT) if answer.locations else None
         hops.append(Hop(str(url), got.status, shown, at))
         way = msgspec.structs.replace(way, hops=tuple(hops), answer=_trimmed(got))
         if got.status is None:
-            return msgspec.structs.replace(way, failure=got.failure or CUT_OFF)
+            return msgspec.structs.replace(way, failure=got.failure or CUT_OFF, confirmed=got.confirmed)
         if got.status not in _REDIRECTS:
             return msgspec.structs.replace(way, end="answer")
         try:
@@ -80,7 +67,7 @@ async def _walk(run: Run, start: Url, host: str, address: str, ahead: _Ahead, *,
             addresses = await run.addresses(url.host)
         except (Refused, Malformed) as reason:
             return msgspec.structs.replace(
-                way, end="not_followed", detail=printable(str(reason).replace(token, ANY_TOKEN))
+                way, end="not_followed", detail=printable(str(reason).replace(run.token, ANY_TOKEN))
             )
         if not addresses:
             nowhere = Failure("unreachable", f"{url.host} does not resolve")
@@ -89,13 +76,10 @@ async def _walk(run: Run, start: Url, host: str, address: str, ahead: _Ahead, *,
     return msgspec.structs.replace(way, end="not_followed", detail=f"more than {REDIRECTS} redirects")
 
 
-async def _answer(run: Run, url: Url, address: str, ahead: _Ahead, *, again: bool) -> Answer:
-    """Return what was asked ahead or is asked by another probe, or ask now."""
-    known = ahead.get((str(url), address))
-    if known:
-        return await known
-    announced = run.announced(url, address)
-    return await (announced or ask_once(run, url, address, "challenge", again=again))
+async def _answer(run: Run, url: Url, address: str, *, again: bool) -> Answer:
+    """Return what another probe asks, or ask now; a second look at a challenge is always a new one."""
+    asked = run.announced(url, address) or (None if again else run.announced_challenge(url, address))
+    return await (asked or ask_once(run, url, address, "challenge", again=again))
 
 
 def _next(run: Run, url: Url, answer: Answer, hops: list[Hop]) -> Url:

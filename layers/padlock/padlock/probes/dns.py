@@ -12,7 +12,8 @@ from padlock.network.dns import Direct, Resolver, system_resolver
 from padlock.network.dns_message import Question, Reply, failed
 from padlock.network.limits import OTHER_FAMILY_SECONDS
 from padlock.network.vantage import Endpoint, Vantage
-from padlock.probes.nameservers import Prober, lookup_of
+from padlock.probes.nameservers import Look, Prober
+from padlock.probes.zone_cuts import Means, lookup_of
 from padlock.site import Site
 
 type Surroundings = tuple[tuple[Zone, ...], tuple[PublicResolver, ...], dict[str, tuple[str, ...]], dict[str, Lookup]]
@@ -63,18 +64,30 @@ def sibling_of(name: str) -> str:
     return bare if bare != name and "." in bare else f"www.{name}"
 
 
-async def siblings(resolver: Resolver, site: Site, allowed: Sequence[str] = ()) -> tuple[HostDns, ...]:
-    """Return the declared hosts' addresses; without a declaration the name's and its www or apex sibling's."""
-    if site.hosts:
-        return tuple(await asyncio.gather(*(resolve_host(resolver, host, allowed=allowed) for host in site.hosts)))
-    name, sibling, _ = await asyncio.gather(
-        resolve_host(resolver, site.name, allowed=allowed),
-        resolve_host(resolver, sibling_of(site.name), derived=True, allowed=allowed),
-        _beside_www(resolver, site.name),
+def begin_looks(
+    tasks: asyncio.TaskGroup, resolver: Resolver, site: Site, allowed: Sequence[str] = ()
+) -> tuple[Look, ...]:
+    """Start to look up the declared hosts' addresses; without a declaration the name's and its sibling's."""
+    declared = tuple(
+        Look(host, tasks.create_task(resolve_host(resolver, host, allowed=allowed)))
+        for host in site.hosts or (site.name,)
     )
-    if sibling.exists and await _exists_by_wildcard(resolver, name, sibling):
-        return name, _without_addresses(sibling)
-    return name, sibling
+    if site.hosts:
+        return declared
+    sibling = tasks.create_task(_sibling(resolver, site.name, declared[0].found, allowed))
+    return (*declared, Look(sibling_of(site.name), sibling, derived=True))
+
+
+async def _sibling(resolver: Resolver, name: str, of_name: asyncio.Task[HostDns], allowed: Sequence[str]) -> HostDns:
+    """Return the addresses of a name's www or apex sibling; none where it exists by a wildcard only."""
+    known, sibling, _ = await asyncio.gather(
+        of_name,
+        resolve_host(resolver, sibling_of(name), derived=True, allowed=allowed),
+        _beside_www(resolver, name),
+    )
+    if sibling.exists and await _exists_by_wildcard(resolver, known, sibling):
+        return _without_addresses(sibling)
+    return sibling
 
 
 async def random_beside(resolver: Resolver, host: str) -> tuple[Reply, Reply]:
@@ -118,32 +131,30 @@ def _without_addresses(sibling: HostDns) -> HostDns:
 
 
 async def surroundings(
-    resolver: Resolver, vantage: Vantage, site: Site, hosts: Sequence[HostDns], allowed: Sequence[str] = ()
+    means: Means, public_resolvers: Sequence[Endpoint], site: Site, looks: Sequence[Look]
 ) -> Surroundings:
     """Ask everyone else who may know the hosts: authoritative servers, public resolvers, a wildcard, CNAME targets.
 
-    Nothing that probes an address needs to wait for it.
+    Nothing that probes an address needs to wait for it, nor it for the addresses of a declared host.
     """
-    known = [host for host in hosts if not _is_absent_sibling(host)]
-    direct = Direct()
     return await asyncio.gather(
-        Prober(resolver, direct, vantage.nameserver_port, allowed).zones(known),
-        _public(direct, vantage.public_resolvers, known),
-        _wildcard(resolver, site.name),
-        _targets(resolver, site.addresses),
+        Prober(means).zones(looks),
+        _public(means.direct, public_resolvers, looks),
+        _wildcard(means.resolver, site.name),
+        _targets(means.resolver, site.addresses),
     )
 
 
-def _is_absent_sibling(host: HostDns) -> bool:
-    absent = ("nodata", "nxdomain")
-    return host.derived and host.a.status in absent and host.aaaa.status in absent
+async def _public(direct: Direct, resolvers: Sequence[Endpoint], looks: Sequence[Look]) -> tuple[PublicResolver, ...]:
+    """Return each public resolver's answer for each host, resolver by resolver."""
 
+    async def about(look: Look) -> list[PublicResolver]:
+        if not await look.counts():
+            return []
+        return await asyncio.gather(*(_public_answer(direct, resolver, look.host) for resolver in resolvers))
 
-async def _public(
-    direct: Direct, resolvers: Sequence[Endpoint], hosts: Sequence[HostDns]
-) -> tuple[PublicResolver, ...]:
-    pairs = [(resolver, host.host) for resolver in resolvers for host in hosts]
-    return tuple(await asyncio.gather(*(_public_answer(direct, resolver, host) for resolver, host in pairs)))
+    by_host = [answers for answers in await asyncio.gather(*map(about, looks)) if answers]
+    return tuple(answer for of_resolver in zip(*by_host, strict=True) for answer in of_resolver)
 
 
 async def _public_answer(direct: Direct, resolver: Endpoint, host: str) -> PublicResolver:

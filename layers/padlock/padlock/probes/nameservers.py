@@ -1,21 +1,21 @@
 """What each authoritative server of a host's zone says of it (checklist steps 1 and 2; RFC 1034 section 4.2).
 
-The zone cut is found by asking for NS records upwards from the host. Where the recursive resolver cannot tell (a
-CNAME at the apex hides the NS records, a broken zone is SERVFAIL), the servers of the zone above are asked for the
-delegation. Servers that only the delegation names are asked as well: they are the forgotten ones.
+Servers that only the delegation names are asked as well: they are the forgotten ones. Nothing waits for what it does
+not need: the zone's own servers are asked while the zone above is asked for others, and each host as soon as its zone
+is known.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import msgspec
 
-from padlock.evidence import HostDns, Lookup, NameserverAnswer, Zone
-from padlock.network.addresses import refusal
-from padlock.network.dns import Direct, Resolver
+from padlock.evidence import HostDns, NameserverAnswer, Zone
 from padlock.network.dns_message import Question, Reply
-from padlock.network.limits import DELEGATION_STEPS, DNS_ZONE_SECONDS, NAMESERVERS
+from padlock.network.limits import DNS_ZONE_SECONDS, NAMESERVERS
+from padlock.network.vantage import Endpoint
+from padlock.probes.zone_cuts import Cuts, Delegation, Means, Server, lookup_of
 
 SECOND_LOOK_SECONDS = 1.2
 """Between two looks at servers that disagree: long enough for a zone transfer that is under way, and for a TTL that
@@ -25,167 +25,156 @@ SECOND_LOOK_ROUNDS = 5
 OTHER_TYPES = ("A", "AAAA", "MX", "TXT", "NS", "SOA")
 """Asked for beside a CNAME."""
 
-
-class Delegation(msgspec.Struct, frozen=True):
-    """A zone and the names of its servers."""
-
-    apex: str
-    nameservers: tuple[str, ...] = ()
-    glue: Mapping[str, tuple[str, ...]] = {}
-    """Server → addresses that came with a referral."""
+type Ask = Callable[[Endpoint, Question], Awaitable[Reply]]
 
 
-class Server(msgspec.Struct, frozen=True):
-    """One address of one server, or why it cannot be asked."""
+class Look(msgspec.Struct, frozen=True):
+    """The look at one host's addresses, which may be under way."""
 
-    name: str
-    address: str = ""
-    unusable: Lookup | None = None
+    host: str
+    found: asyncio.Task[HostDns]
+    derived: bool = False
+
+    async def counts(self) -> bool:
+        """Whether others are asked about the host: a declared one at once, a sibling once it is known to be there."""
+        if not self.derived:
+            return True
+        known = await self.found
+        absent = ("nodata", "nxdomain")
+        return known.a.status not in absent or known.aaaa.status not in absent
+
+
+class _Serving(msgspec.Struct, frozen=True):
+    """The servers of one zone, as they become known."""
+
+    cut: Delegation
+    own: asyncio.Task[list[Server]]
+    """As the zone names them."""
+    others: asyncio.Task[tuple[tuple[str, ...], list[Server]]]
+    """Names that only the zone above gives, and those servers."""
+
+    def end(self) -> None:
+        """Give up what is no longer waited for."""
+        self.own.cancel()
+        self.others.cancel()
+
+
+class _Held(msgspec.Struct, frozen=True):
+    """One host with its zone and what each of its servers, in order, says of the host."""
+
+    host: HostDns
+    cut: Delegation
+    answers: Sequence[NameserverAnswer] | None = ()
+    """None: it took too long."""
 
 
 class Prober:
     """Asks the zones of one site's hosts."""
 
-    def __init__(self, resolver: Resolver, direct: Direct, port: int, allowed: Sequence[str]) -> None:
-        self.resolver, self.direct, self.port, self.allowed = resolver, direct, port, tuple(allowed)
+    def __init__(self, means: Means) -> None:
+        self._direct, self._port = means.direct, means.port
+        self._cuts = Cuts(means)
+        self._serving: dict[str, _Serving] = {}
 
-    async def zones(self, hosts: Sequence[HostDns]) -> tuple[Zone, ...]:
+    async def zones(self, looks: Sequence[Look]) -> tuple[Zone, ...]:
         """Return the hosts' zones with what their servers say; a zone that cannot be found says why."""
-        cuts = await asyncio.gather(*(self._bounded_cut(host.host) for host in hosts))
-        grouped: dict[str, list[HostDns]] = defaultdict(list)
-        for host, cut in zip(hosts, cuts, strict=True):
-            grouped[cut.apex].append(host)
-        found = {cut.apex: cut for cut in cuts}
-        return tuple(await asyncio.gather(*(self._zone(found[apex], held) for apex, held in grouped.items())))
-
-    async def _bounded_cut(self, host: str) -> Delegation:
         try:
-            async with asyncio.timeout(DNS_ZONE_SECONDS):
-                return await self.cut(host)
-        except TimeoutError:
-            return Delegation("")
+            grouped: dict[str, list[_Held]] = defaultdict(list)
+            for held in await asyncio.gather(*map(self._held, looks)):
+                if held:
+                    grouped[held.cut.apex].append(held)
+            return tuple(await asyncio.gather(*map(self._zone, grouped.values())))
+        finally:
+            self._cuts.end()
+            for serving in self._serving.values():
+                serving.end()
 
-    async def cut(self, host: str) -> Delegation:
-        """Return the zone that holds a host; an empty apex where nothing tells."""
-        first = await self.resolver.lookup(host, "NS")
-        known = await self._told(host, first)
-        if known:
-            return known
-        ancestors = _ancestors(host)
-        replies = await asyncio.gather(*(self.resolver.lookup(name, "NS") for name in ancestors))
-        for name, reply in zip(ancestors, replies, strict=True):
-            known = await self._told(name, reply)
-            if known:
-                return await self._below(known, host)
-        return Delegation("")
-
-    async def _told(self, name: str, reply: Reply) -> Delegation | None:
-        """Return the zone that an answer to a question for NS records proves."""
-        if reply.status == "ok" and reply.direct:
-            return Delegation(name, reply.records)
-        if reply.status not in ("nodata", "nxdomain") or reply.cnames or reply.zone in ("", name):
+    async def _held(self, look: Look) -> _Held | None:
+        """Ask the servers of a host's zone about it; None for a sibling that is not there."""
+        if not look.derived:
+            self._cuts.begin(look.host)
+        if not await look.counts():
             return None
-        if reply.status == "nxdomain" and "." not in reply.zone:
-            return Delegation("")  # the registry's zone denies the name: nobody holds it
-        servers = await self.resolver.lookup(reply.zone, "NS")
-        return Delegation(reply.zone, servers.records) if servers.status == "ok" and servers.direct else None
+        cut = await self._cuts.bounded(look.host)
+        answers = await self._in_time(self._servings(cut), look.host) if cut.apex else ()
+        return _Held(await look.found, cut, answers)
 
-    async def _below(self, above: Delegation, host: str) -> Delegation:
-        """Follow referrals from a zone down to the one that holds the host, as far as servers answer."""
-        for _ in range(DELEGATION_STEPS):
-            replies = await self._ask_two(above, host)
-            referral = next((reply for reply in replies if reply.delegation.endswith("." + above.apex)), None)
-            if referral is None:
-                is_certain = "." in above.apex or any(reply.authoritative for reply in replies)
-                return above if is_certain else Delegation("")
-            above = Delegation(referral.delegation, referral.nameservers, _glue(referral))
-        return above
+    def _servings(self, cut: Delegation) -> _Serving:
+        """Return the look for a zone's servers, which is made once."""
+        if cut.apex not in self._serving:
+            own = asyncio.create_task(self._cuts.servers(cut))
+            self._serving[cut.apex] = _Serving(cut, own, asyncio.create_task(self._others(cut, own)))
+        return self._serving[cut.apex]
 
-    async def _ask_two(self, zone: Delegation, name: str) -> list[Reply]:
-        """Ask two servers of a zone for the NS records of a name below it."""
-        few = msgspec.structs.replace(zone, nameservers=zone.nameservers[:2])
-        servers = [server for server in await self.servers(few) if server.unusable is None][:2]
-        question = Question(name, "NS", recurse=False)
-        return await asyncio.gather(*(self.direct.ask((s.address, self.port), question) for s in servers))
+    async def _others(self, cut: Delegation, own: asyncio.Task[list[Server]]) -> tuple[tuple[str, ...], list[Server]]:
+        """Return the names, and the further addresses, of the servers that only the zone's parent names."""
+        delegated = await self._cuts.delegated(cut.apex)
+        forgotten = tuple(name for name in delegated.nameservers if name not in cut.nameservers)
+        more = await self._cuts.servers(msgspec.structs.replace(delegated, nameservers=forgotten))
+        asked = await asyncio.shield(own)
+        known = {server.address for server in asked if server.address}
+        return forgotten, [server for server in more if server.address not in known][: NAMESERVERS - len(asked)]
 
-    async def servers(self, zone: Delegation) -> list[Server]:
-        """Return every address of a zone's servers, IPv4 first, vetted."""
-        found = await asyncio.gather(*(self._addresses(name, zone.glue.get(name, ())) for name in zone.nameservers))
-        servers = [server for entries in found for server in entries]
-        return sorted(servers, key=lambda server: ":" in server.address)[:NAMESERVERS]
+    async def _in_time(self, serving: _Serving, host: str) -> tuple[NameserverAnswer, ...] | None:
+        """Return what each of the zone's servers says of a host; None where that takes too long."""
 
-    async def _addresses(self, name: str, glue: tuple[str, ...]) -> list[Server]:
-        addresses = glue
-        if not addresses:
-            a, aaaa = await asyncio.gather(self.resolver.lookup(name, "A"), self.resolver.lookup(name, "AAAA"))
-            addresses = a.records + aaaa.records
-            if not addresses:
-                return [Server(name, unusable=_without_address(a))]
-        blocks = {address: refusal(address, self.allowed) for address in addresses}
-        return [
-            Server(name, address, Lookup(name, "A", "not_asked", detail=f"not vetted: {block}") if block else None)
-            for address, block in blocks.items()
-        ]
+        async def own() -> tuple[NameserverAnswer, ...]:
+            return await self._look(await asyncio.shield(serving.own), [host], self._direct.ask)
 
-    async def _zone(self, cut: Delegation, hosts: Sequence[HostDns]) -> Zone:
-        names = tuple(host.host for host in hosts)
-        if not cut.apex:
-            return Zone("", names, (), (), failure="no name server of its zone could be found")
+        async def others() -> tuple[NameserverAnswer, ...]:
+            _, servers = await asyncio.shield(serving.others)
+            return await self._look(servers, [host], self._direct.ask)
+
         try:
             async with asyncio.timeout(DNS_ZONE_SECONDS):
-                nameservers, servers = await self._all_servers(cut)
-                answers = await self._look(servers, names)
+                first, more = await asyncio.gather(own(), others())
         except TimeoutError:
+            return None
+        return first + more
+
+    async def _zone(self, held: Sequence[_Held]) -> Zone:
+        apex, hosts = held[0].cut.apex, [one.host for one in held]
+        names = tuple(host.host for host in hosts)
+        if not apex:
+            return Zone("", names, (), (), failure="no name server of its zone could be found")
+        serving = self._serving[apex]
+        said = [one.answers for one in held if one.answers is not None]
+        if len(said) < len(held):
             late = f"its servers took longer than {DNS_ZONE_SECONDS:g} s"
-            return Zone(cut.apex, names, tuple(sorted(cut.nameservers)), (), failure=late)
+            return Zone(apex, names, tuple(sorted(serving.cut.nameservers)), (), failure=late)
+        answers = tuple(answer for of_server in zip(*said, strict=True) for answer in of_server)
+        forgotten, more = serving.others.result()
         odd = [host for host in names if host in disagreeing(answers)]
         (second, serials), other = await asyncio.gather(
-            self._in_time(cut.apex, servers, odd), self._other_data(answers)
+            self._second_in_time(apex, [*serving.own.result(), *more], odd), self._other_data(answers)
         )
         return Zone(
-            cut.apex,
+            apex,
             names,
-            nameservers,
+            tuple(sorted({*serving.cut.nameservers, *forgotten})),
             answers,
             second_look=second,
             serials=serials,
-            apex_cname=_apex_cname(cut.apex, answers, hosts),
+            apex_cname=_apex_cname(apex, answers, hosts),
             cname_with_other_data=other,
             failure=_failure(answers),
         )
 
-    async def _all_servers(self, cut: Delegation) -> tuple[tuple[str, ...], list[Server]]:
-        """Return the names and the addresses of the zone's own servers, and of those that only its parent names."""
-        servers, delegated = await asyncio.gather(self.servers(cut), self._delegated(cut.apex))
-        asked = {server.address for server in servers if server.address}
-        forgotten = tuple(name for name in delegated.nameservers if name not in cut.nameservers)
-        more = await self.servers(msgspec.structs.replace(delegated, nameservers=forgotten))
-        servers += [server for server in more if server.address not in asked]
-        return tuple(sorted({*cut.nameservers, *forgotten})), servers[:NAMESERVERS]
+    async def _look(self, servers: Sequence[Server], hosts: Sequence[str], ask: Ask) -> tuple[NameserverAnswer, ...]:
+        return tuple(await asyncio.gather(*(self._answer(server, host, ask) for server in servers for host in hosts)))
 
-    async def _delegated(self, apex: str) -> Delegation:
-        """Return the zone's servers as the zone above names them; none where that cannot be seen."""
-        parent = apex.partition(".")[2]
-        above = await self._told(parent, await self.resolver.lookup(parent, "NS")) if parent else None
-        replies = await self._ask_two(above, apex) if above else []
-        referral = next((reply for reply in replies if reply.delegation == apex), None)
-        return Delegation(apex, referral.nameservers, _glue(referral)) if referral else Delegation(apex)
-
-    async def _look(self, servers: Sequence[Server], hosts: Sequence[str]) -> tuple[NameserverAnswer, ...]:
-        return tuple(await asyncio.gather(*(self._answer(server, host) for server in servers for host in hosts)))
-
-    async def _answer(self, server: Server, host: str) -> NameserverAnswer:
+    async def _answer(self, server: Server, host: str, ask: Ask) -> NameserverAnswer:
         if server.unusable:
             a, aaaa = (msgspec.structs.replace(server.unusable, name=host, rdtype=rdtype) for rdtype in ("A", "AAAA"))
         else:
-            a, aaaa = [lookup_of(reply) for reply in await self._ask(server.address, host, ("A", "AAAA"))]
+            a, aaaa = map(lookup_of, await self._asked(server.address, host, ("A", "AAAA"), ask))
         return NameserverAnswer(server.name, server.address, host, a, aaaa)
 
-    async def _ask(self, address: str, host: str, rdtypes: Iterable[str]) -> list[Reply]:
+    async def _asked(self, address: str, host: str, rdtypes: Iterable[str], ask: Ask) -> list[Reply]:
         questions = [Question(host, rdtype, recurse=False) for rdtype in rdtypes]
-        return await asyncio.gather(*(self.direct.ask((address, self.port), question) for question in questions))
+        return await asyncio.gather(*(ask((address, self._port), question) for question in questions))
 
-    async def _in_time(
+    async def _second_in_time(
         self, apex: str, servers: Sequence[Server], odd: Sequence[str]
     ) -> tuple[tuple[NameserverAnswer, ...], dict[str, int]]:
         """Return what a second look shows; nothing where it takes too long: half of it would hide a pool."""
@@ -202,9 +191,10 @@ class Prober:
         if not odd:
             return (), {}
         await asyncio.sleep(SECOND_LOOK_SECONDS)
-        rounds = [await self._look(servers, odd) for _ in range(SECOND_LOOK_ROUNDS)]
+        again = self._direct.ask_again
+        rounds = [await self._look(servers, odd, again) for _ in range(SECOND_LOOK_ROUNDS)]
         asked = [server.address for server in servers if server.unusable is None]
-        replies = await asyncio.gather(*(self._ask(address, apex, ("SOA",)) for address in asked))
+        replies = await asyncio.gather(*(self._asked(address, apex, ("SOA",), again) for address in asked))
         told = {address: _serial(reply) for address, (reply,) in zip(asked, replies, strict=True)}
         serials = {address: serial for address, serial in told.items() if serial is not None}
         return tuple(answer for answers in rounds for answer in answers), serials
@@ -212,7 +202,8 @@ class Prober:
     async def _other_data(self, answers: Sequence[NameserverAnswer]) -> dict[str, tuple[str, ...]]:
         """Return, for each host with a CNAME, the types that the same server publishes beside it."""
         aliased = {answer.host: answer.address for answer in answers if _alias(answer)}
-        replies = await asyncio.gather(*(self._ask(server, host, OTHER_TYPES) for host, server in aliased.items()))
+        ask = self._direct.ask
+        replies = await asyncio.gather(*(self._asked(at, host, OTHER_TYPES, ask) for host, at in aliased.items()))
         beside = {
             host: tuple(reply.rdtype for reply in found if reply.authoritative and reply.direct)
             for host, found in zip(aliased, replies, strict=True)
@@ -224,11 +215,6 @@ def _serial(reply: Reply) -> int | None:
     """Return the serial of an SOA record, the third of its fields (RFC 1035 section 3.3.13)."""
     fields = reply.records[0].split() if reply.authoritative and reply.direct and reply.records else []
     return int(fields[2]) if len(fields) == 7 and fields[2].isdecimal() else None
-
-
-def lookup_of(reply: Reply) -> Lookup:
-    """Return the part of a reply that is evidence."""
-    return Lookup(**{field: getattr(reply, field) for field in Lookup.__struct_fields__})
 
 
 def disagreeing(answers: Iterable[NameserverAnswer]) -> set[str]:
@@ -262,27 +248,3 @@ def _failure(answers: Sequence[NameserverAnswer]) -> str:
     if all(answer.a.status == "not_asked" for answer in answers):
         return f"none of the zone's servers can be asked from here ({answers[0].a.detail})"
     return ""
-
-
-def _without_address(reply: Reply) -> Lookup:
-    """Return why a server's name gives no address; only a proven absence is the server's own fault."""
-    lookup = lookup_of(reply)
-    if lookup.status in ("nxdomain", "nodata"):
-        return msgspec.structs.replace(
-            lookup, cnames=(), authoritative=False, detail="the server's name has no address"
-        )
-    why = lookup.detail or lookup.status
-    return Lookup(reply.name, "A", "not_asked", detail=f"the address of the server's name is not known: {why}")
-
-
-def _glue(referral: Reply) -> dict[str, tuple[str, ...]]:
-    glue: dict[str, tuple[str, ...]] = defaultdict(tuple)
-    for name, address in referral.glue:
-        glue[name] += (address,)
-    return dict(glue)
-
-
-def _ancestors(name: str) -> list[str]:
-    """Return the names above a name, down to the top-level domain."""
-    labels = name.split(".")
-    return [".".join(labels[start:]) for start in range(1, len(labels))]

@@ -1,6 +1,7 @@
 """Whether an address still speaks SSL 3.0, TLS 1.0 or TLS 1.1 (checklist step 10; RFC 7568, RFC 8996).
 
-Each version is offered alone, on a connection of its own, by a ClientHello that no OpenSSL has to know.
+Offered by ClientHellos that no OpenSSL has to know: SSL 3.0 alone, the others in a list first. Whatever comes of the
+list but a refusal that leaves no doubt, each of them is offered alone, on a connection of its own.
 """
 
 import asyncio
@@ -9,27 +10,74 @@ from msgspec.structs import replace
 
 from padlock.evidence import ObsoleteOffer
 from padlock.network.failure import NetworkFailure
-from padlock.network.hello import VERSIONS, offer
+from padlock.network.hello import offer, refuses_list
+from padlock.network.patience import Patience
 from padlock.probes.run import CUT_OFF, Run, failure_of
+from padlock.probes.shared import shared
+from padlock.probes.tls import main_look
+
+_LIST_SECONDS = 1.0
+"""For the list, connection and all: nothing is lost where it takes longer."""
 
 
 async def offer_obsolete(run: Run, host: str, address: str) -> None:
     """Offer every obsolete version to one address of a host."""
-    port = run.port("https")
-    planned = [ObsoleteOffer(host, address, port, version, failure=CUT_OFF) for version in VERSIONS]
-    for one in planned:
-        run.obsolete[host, address, one.version] = one
-    await asyncio.gather(*(_offered(run, one) for one in planned))
+    planned = ObsoleteOffer(host, address, run.port("https"), "", failure=CUT_OFF)
+    ssl3, *tls = (replace(planned, version=version) for version in ("SSLv3", "TLSv1", "TLSv1.1"))
+    for one in tls:
+        _record(run, one)
+    await asyncio.gather(_offer_ssl3(run, ssl3), _offer_tls(run, tls))
 
 
-async def _offered(run: Run, planned: ObsoleteOffer) -> None:
-    host, address, version = planned.host, planned.address, planned.version
-    try:
-        async with run.connection(host, address, planned.port) as connection:
-            answer = await offer(connection, host, version)
-    except NetworkFailure as failure:
-        run.obsolete[host, address, version] = replace(planned, failure=failure_of(failure))
+async def _offer_ssl3(run: Run, planned: ObsoleteOffer) -> None:
+    """Offer SSL 3.0 once at each address: it has no SNI, so that every host there meets the same default server."""
+    here = _ssl3_at(run, planned.address)
+    _record(run, replace(here[0], host=planned.host) if here else planned)
+    if here:
         return
-    run.obsolete[host, address, version] = replace(
-        planned, accepted=answer.accepted, cipher=answer.cipher, detail=answer.detail, failure=None
-    )
+    key = planned.version, planned.address, planned.port
+    taken = await shared(key, lambda: _taken(run, planned), lambda seen: seen.failure is None)
+    for one in _ssl3_at(run, planned.address):
+        _record(run, replace(taken, host=one.host))
+
+
+def _ssl3_at(run: Run, address: str) -> list[ObsoleteOffer]:
+    return [one for one in run.obsolete.values() if (one.address, one.version) == (address, "SSLv3")]
+
+
+async def _offer_tls(run: Run, planned: list[ObsoleteOffer]) -> None:
+    if await _refuses_list(run, planned[0]):
+        for one in planned:
+            _record(run, replace(one, detail="the alert protocol_version", failure=None))
+        return
+    await asyncio.gather(*(_offer(run, one) for one in planned))
+
+
+async def _offer(run: Run, planned: ObsoleteOffer) -> None:
+    _record(run, await _taken(run, planned))
+
+
+async def _refuses_list(run: Run, planned: ObsoleteOffer) -> bool:
+    """Whether both are refused at once, by a server that today's browsers come along with."""
+    try:
+        async with Patience(_LIST_SECONDS), run.connection(planned.host, planned.address, planned.port) as connection:
+            if not await refuses_list(connection, planned.host):
+                return False
+    except (NetworkFailure, TimeoutError):
+        return False
+    main = await main_look(run, planned.host, planned.address)
+    return main is not None and main.failure is None
+
+
+async def _taken(run: Run, planned: ObsoleteOffer) -> ObsoleteOffer:
+    """Offer one version alone, and return how it was taken."""
+    try:
+        async with run.connection(planned.host, planned.address, planned.port) as connection:
+            answer = await offer(connection, planned.host, planned.version)
+    except NetworkFailure as failure:
+        return replace(planned, failure=failure_of(failure))
+    return replace(planned, accepted=answer.accepted, cipher=answer.cipher, detail=answer.detail, failure=None)
+
+
+def _record(run: Run, one: ObsoleteOffer) -> None:
+    run.obsolete[one.host, one.address, one.version] = one

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 import msgspec
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from OpenSSL import crypto
 
@@ -33,6 +34,10 @@ _UNKNOWN_KEPT = timedelta(hours=1)
 _CLOCKS = timedelta(minutes=5)
 """By which an authority's clock may be ahead."""
 _SIGNERS = (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)
+_SHA256 = hashes.SHA256()
+_SIGNED: dict[tuple[bytes, bytes], bool] = {}
+"""Digests of two certificates → whether the second one's key signed the first."""
+_MOST_SIGNED = 1024
 _UNREADABLE = (
     *(ValueError, TypeError, KeyError, UnsupportedAlgorithm),
     *(x509.InvalidVersion, x509.DuplicateExtension, x509.ExtensionNotFound, x509.UnsupportedGeneralNameType),
@@ -183,13 +188,22 @@ def _issuer(run: Run, certificate: x509.Certificate, sent: Sequence[x509.Certifi
     """Return the certificate whose key signed another one: sent along, or a trust anchor."""
     anchors = _by_subject(run.trusted.private + run.trusted.public)
     known: list[x509.Certificate] = [*sent, *anchors.get(certificate.issuer.public_bytes(), ())]
-    for other in known:
+    return next((other for other in known if _signed(certificate, other)), None)
+
+
+def _signed(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether a certificate is signed with another one's key; what was worked out before is remembered."""
+    key = certificate.fingerprint(_SHA256), issuer.fingerprint(_SHA256)
+    if key not in _SIGNED:
+        if len(_SIGNED) >= _MOST_SIGNED:
+            _SIGNED.clear()
         try:
-            certificate.verify_directly_issued_by(other)
+            certificate.verify_directly_issued_by(issuer)
         except (*_UNREADABLE, InvalidSignature):
-            continue
-        return other
-    return None
+            _SIGNED[key] = False
+        else:
+            _SIGNED[key] = True
+    return _SIGNED[key]
 
 
 @functools.lru_cache(maxsize=64)

@@ -5,6 +5,7 @@ deadline loses nothing and hides nothing.
 """
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -51,6 +52,8 @@ type Surroundings = tuple[
 ]
 
 CUT_OFF = Failure("deadline")
+CHALLENGES = "/.well-known/acme-challenge/"
+"""Where authorities ask for a token (RFC 8555 section 8.3)."""
 _FEWEST_CONNECTIONS = 6
 """Open at once to one host, however many hosts a site has."""
 
@@ -116,13 +119,18 @@ class Run:
         """Held while the files of a page are asked for: one page at a time."""
         self.bodies = asyncio.Semaphore(BODIES_AT_ONCE)
         """Held while a large body is read."""
+        self.token = secrets.token_urlsafe(32)
+        """Of challenges: nobody has it, and all are asked for the same, so that redirects between them are known."""
         self._answers: dict[tuple[str, str], asyncio.Future[Answer]] = {}
+        self._challenges: dict[tuple[str, str], asyncio.Future[Answer]] = {}
         self._slots: dict[str, asyncio.Semaphore] = {}
         self._turns = Turns()
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
         """Start work that belongs to this run; a fault in it is noted and ends nothing else."""
-        self.tasks.create_task(self._guarded(work))
+        task = self.tasks.create_task(self._guarded(work))
+        # The deadline may end a task before it begins; its work would be reported as never awaited.
+        task.add_done_callback(lambda _: work.close())
 
     async def _guarded(self, work: Coroutine[None, None, None]) -> None:
         try:
@@ -158,6 +166,10 @@ class Run:
     def url(self, scheme: str, host: str, target: str) -> Url:
         """Return a URL of the site."""
         return Url(scheme, host, self.port(scheme), target)
+
+    def challenge(self, scheme: str, host: str) -> Url:
+        """Return the URL of a challenge."""
+        return self.url(scheme, host, CHALLENGES + self.token)
 
     def demands_certificate(self, host: str, address: str, port: int) -> None:
         """Note that an address wants a client certificate, which only an answer showed."""
@@ -212,6 +224,16 @@ class Run:
             # Who walks with cookies asks anew; kept for each URL and address they may take megabytes.
             waiting.set_result(msgspec.structs.replace(answer, cookies=()))
 
+    def expect_challenge(self, url: Url, address: str) -> None:
+        """Announce a challenge, which is kept by whoever goes its way and nowhere else."""
+        self._challenges.setdefault((str(url), address), asyncio.get_running_loop().create_future())
+
+    def settle_challenge(self, answer: Answer) -> None:
+        """Hand a challenge's answer to the ways that lead over it."""
+        waiting = self._challenges.get((answer.exchange.url, answer.exchange.address))
+        if waiting and not waiting.done():
+            waiting.set_result(msgspec.structs.replace(answer, cookies=()))
+
     async def after_main_looks(self, seconds: float) -> None:
         """Wait, at most so long, until every exchange that is announced by now is settled."""
         if self._answers:
@@ -220,6 +242,10 @@ class Run:
     def announced(self, url: Url | str, address: str) -> asyncio.Future[Answer] | None:
         """Return the exchange that was announced for this URL and address, done or not."""
         return self._answers.get((str(url), address))
+
+    def announced_challenge(self, url: Url, address: str) -> asyncio.Future[Answer] | None:
+        """Return the challenge that was announced for this URL and address, answered or not."""
+        return self._challenges.get((str(url), address))
 
     def record_chain(self, chain: Chain) -> None:
         """Keep a redirect chain, whole or so far."""

@@ -1,16 +1,16 @@
 """Where a page names its own address (checklist step 17): form actions, base, canonical link, Open Graph URL.
 
 An app builds these from the scheme and the host that its proxy passes on. Only the tags that matter are cut out and
-given to the HTML parser: on a whole page some nestings take it time that grows with the square of the size.
+read, which is much quicker than reading every tag of the page.
 """
 
 import re
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
-
-from selectolax.lexbor import LexborHTMLParser
 
 from padlock.evidence import Place, SelfReference
 from padlock.network.failure import printable
+from padlock.probes.html_tokens import Tag, tags
 
 _ENDS = {
     "<!--": re.compile("-->"),
@@ -21,12 +21,12 @@ _OPAQUE = re.compile("|".join(_ENDS), re.IGNORECASE)
 _TAG = re.compile(
     r"<(?:base|form|button|input|link|meta)\s(?:[^<>\"']++|\"[^\"]{0,2000}+\"|'[^']{0,2000}+'){0,60}+>", re.IGNORECASE
 )
-_PLACES: tuple[tuple[Place, str, str], ...] = (
-    ("form", "form[action]", "action"),
-    ("form", "[formaction]", "formaction"),
-    ("base", "base[href]", "href"),
-    ("canonical", "link[rel~='canonical' i][href]", "href"),
-    ("og:url", "meta[property='og:url' i][content]", "content"),
+_PLACES: tuple[tuple[Place, Callable[[Tag], bool], str], ...] = (
+    ("form", lambda tag: tag.name == "form", "action"),
+    ("form", lambda _: True, "formaction"),
+    ("base", lambda tag: tag.name == "base", "href"),
+    ("canonical", lambda tag: tag.name == "link" and "canonical" in _words(tag.attributes, "rel"), "href"),
+    ("og:url", lambda tag: tag.name == "meta" and tag.attributes.get("property", "").lower() == "og:url", "content"),
 )
 _MOST_TAGS = 2_000
 _MOST = 20
@@ -37,16 +37,19 @@ def self_references(text: str) -> tuple[SelfReference, ...]:
     """Return the absolute URLs that a page gives for itself, the first of each place and origin."""
     if "//" not in text:
         return ()
-    tags = [tag[0] for _, tag in zip(range(_MOST_TAGS), _TAG.finditer(_markup(text)), strict=False)]
-    # The parser takes no form inside another, and no button inside another.
-    document = LexborHTMLParser("".join(f"{tag}</form></button>" for tag in tags))
+    cut = (tag[0] for _, tag in zip(range(_MOST_TAGS), _TAG.finditer(_markup(text)), strict=False))
+    read = list(tags("".join(cut).replace("\0", "\ufffd")))  # a browser's tokenizer replaces NUL, too
     first: dict[tuple[Place, str], SelfReference] = {}
-    for place, selector, attribute in _PLACES:
-        for node in document.css(selector):
-            url = (node.attributes.get(attribute) or "").strip()
+    for place, is_one, attribute in _PLACES:
+        for tag in filter(is_one, read):
+            url = tag.attributes.get(attribute, "").strip()
             if origin := _origin(url):
                 first.setdefault((place, origin), SelfReference(place, printable(url, _LONGEST)))
     return tuple(first.values())[:_MOST]
+
+
+def _words(attributes: Mapping[str, str], name: str) -> list[str]:
+    return attributes.get(name, "").lower().split()
 
 
 def _markup(text: str) -> str:

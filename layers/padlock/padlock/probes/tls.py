@@ -1,12 +1,12 @@
 """Ports and TLS of one address (checklist steps 3, 8 and 10): what visitors meet, and every certificate they may see.
 
-A failure is looked at again once nothing else is open there. Handshakes beside the main one learn what it cannot:
-whether h2 is spoken (the HTTP client speaks only HTTP/1.1), the other certificate of a server with both an RSA and an
-ECDSA one, and whether browsers, which offer less than OpenSSL does, find anything there.
+A failure is looked at again once nothing else is open there. Looks beside the main one learn what it cannot: whether
+h2 is spoken (the HTTP client speaks only HTTP/1.1), the other certificate of a server with both an RSA and an ECDSA
+one, and whether browsers, which offer less than OpenSSL does, find anything there.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial as bound
 from typing import Literal
@@ -14,12 +14,12 @@ from typing import Literal
 import msgspec
 
 from padlock.evidence import Handshake, PortState
-from padlock.network import limits
+from padlock.network import leaf_hello, limits
 from padlock.network.connection import Connection, Session
 from padlock.network.failure import NetworkFailure, banner
 from padlock.network.leaves import Kind, shake_hands
 from padlock.network.patience import Patience
-from padlock.network.tls import TLS_RECORDS, Offer
+from padlock.network.tls import TLS_RECORDS
 from padlock.probes.ari import ask_renewal_information
 from padlock.probes.browsers import ask_as_browser, in_doubt
 from padlock.probes.certificates import digest, parse
@@ -30,6 +30,10 @@ from padlock.probes.trust import verify_completing
 
 _MAY_BE_PLAIN = ("timeout", "closed", "reset")
 """How a server without TLS may take a ClientHello."""
+_MAIN_LOOK_SECONDS = 1.0
+"""Waited for a main look that is under way when the looks beside it are over."""
+_KEYS: Mapping[Kind, tuple[str, ...]] = {"rsa": ("rsa",), "ecdsa": ("ec", "ed25519", "ed448")}
+"""Keys of the certificates of each kind."""
 
 
 @asynccontextmanager
@@ -65,29 +69,65 @@ async def reach(run: Run, host: str, address: str, scheme: Literal["http", "http
     raise failure
 
 
-async def without_name(run: Run, host: str, connection: Connection) -> bool:
-    """Shake hands without SNI, which shows the server's default certificate; False where it refuses."""
-    try:
-        await connection.start_tls("")
-    except NetworkFailure as failure:
-        run.record_handshake(_handshake(run, connection, host, "", failure))
-        return False
-    run.record_handshake(_handshake(run, connection, host, ""))
-    return True
+def without_name(run: Run, host: str, connection: Connection, failure: NetworkFailure | None = None) -> None:
+    """Keep a handshake without SNI, which shows the server's default certificate, or how it was refused."""
+    run.record_handshake(_handshake(run, connection, host, "", failure))
+
+
+async def main_look(run: Run, host: str, address: str) -> Handshake | None:
+    """Return the main look at an address once it is over, well or not; None where that takes too long."""
+    key = host, address, run.port("https"), host
+    under_way = key not in run.handshakes or run.handshakes[key].failure == CUT_OFF
+    answer = run.announced(run.url("https", host, "/"), address)
+    if under_way and answer:
+        await asyncio.wait([answer], timeout=_MAIN_LOOK_SECONDS)
+    look = run.handshakes.get(key)
+    return look if look and look.failure != CUT_OFF else None
 
 
 async def other_certificates(run: Run, host: str, address: str) -> None:
     """Look at the RSA and the ECDSA certificate, of which most servers have one, and learn whether h2 is spoken."""
-    look = bound(_beside, run, host, address)
-    offers: tuple[Offer, ...] = ("rsa", "ecdsa")
-    seen = await asyncio.gather(*(look(bound(Connection.start_tls, server_name=host, offer=o)) for o in offers))
+    seen = await asyncio.gather(*(_over_tls_1_2(run, host, address, kind) for kind in _KEYS))
     if any(seen) or not run.is_open(host, address, "https"):
         return
     # Neither came over TLS 1.2: what there is comes over TLS 1.3, and so does what it keeps for others.
-    session = await look(bound(Connection.start_tls, server_name=host, offer="h2"))
+    look = bound(_beside, run, host, address)
+    with_h2 = bound(Connection.start_tls, server_name=host, offer="h2")
+    main = await main_look(run, host, address)
+    if main and not main.failure and main.chain and main.protocol == "TLSv1.3":
+        other = _other_kind(run, main.chain[0])
+        await asyncio.gather(look(with_h2), look(bound(shake_hands, server_name=host, kind=other)))
+        return
+    session = await look(with_h2)
     if session and session.chain and session.protocol == "TLSv1.3":
-        other: Kind = "ecdsa" if run.certificates[digest(session.chain[0])].key == "rsa" else "rsa"
-        await look(bound(shake_hands, server_name=host, kind=other))
+        await look(bound(shake_hands, server_name=host, kind=_other_kind(run, digest(session.chain[0]))))
+
+
+def _other_kind(run: Run, leaf: str) -> Kind:
+    """Return the kind of certificate that this one, by its digest, is not."""
+    return "ecdsa" if run.certificates[leaf].key == "rsa" else "rsa"
+
+
+async def _over_tls_1_2(run: Run, host: str, address: str, kind: Kind) -> Session | None:
+    """Look at the certificate of one kind: by a server's first flight, and where in doubt by a whole handshake."""
+    try:
+        async with run.connection(host, address, run.port("https")) as connection:
+            session = await leaf_hello.look(connection, host, kind)
+    except NetworkFailure:
+        return None
+    main = await main_look(run, host, address)
+    if session and main and not main.failure and _is_usual(run, session.chain, kind):
+        _keep(run, host, connection, session)
+        return session
+    return await _beside(run, host, address, bound(Connection.start_tls, server_name=host, offer=kind))
+
+
+def _is_usual(run: Run, chain: tuple[bytes, ...], kind: Kind) -> bool:
+    """Whether OpenSSL takes a chain for one of this kind beyond doubt: its reader of certificates is another one."""
+    if len(chain) > limits.CERTIFICATES:
+        return False
+    read = [run.certificates.get(digest(der)) or parse(der) for der in chain]
+    return read[0].key in _KEYS[kind] and not any(certificate.malformed for certificate in read)
 
 
 def also_seen(run: Run, host: str, connection: Connection) -> None:
@@ -102,12 +142,17 @@ async def _beside(
     try:
         async with run.connection(host, address, run.port("https")) as connection:
             session = await shake(connection)
-            also_seen(run, host, connection)
+            _keep(run, host, connection, session)
     except NetworkFailure:
         return None
-    place = host, address, run.port("https")
-    run.alpn[place] = "h2" if "h2" in (session.alpn, run.alpn.get(place)) else "http/1.1"
     return session
+
+
+def _keep(run: Run, host: str, connection: Connection, session: Session) -> None:
+    """Keep a look beside the main one, and what it says of h2."""
+    also_seen(run, host, connection)
+    place = host, connection.address, connection.port
+    run.alpn[place] = "h2" if "h2" in (session.alpn, run.alpn.get(place)) else "http/1.1"
 
 
 async def _shake(run: Run, connection: Connection, host: str) -> None:

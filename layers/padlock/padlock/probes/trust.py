@@ -7,7 +7,7 @@ browsers accept is trusted here, weak keys and signatures have a rule of their o
 import functools
 import re
 import warnings
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,6 +32,7 @@ _SELF_SIGNED, _UNKNOWN_ROOT = 18, 19
 _NO_ISSUER = (2, 20, 21)
 _WEAK = (66, 67, 68)
 """Codes of X509_STORE_CTX_get_error(3)."""
+_DATE = re.compile(rb"[0-9]{14}Z")
 
 
 class Anchors(msgspec.Struct, frozen=True):
@@ -44,15 +45,38 @@ class Anchors(msgspec.Struct, frozen=True):
     """The site's."""
 
 
+class _Known(msgspec.Struct, frozen=True):
+    """A verification, and the time between the two nearest dates of its certificates, in which it stays the same."""
+
+    look: Verification
+    after: bytes
+    before: bytes
+
+
+_KNOWN: dict[tuple[object, ...], _Known] = {}
+"""Digests of a chain and anchors → what they came to."""
+_MOST_KNOWN = 256
+_NEVER, _ALWAYS = b"", b"~"
+"""Before and after every time as certificates write it."""
+
+
 def anchors(now: datetime, ca_file: str = "", private_ca: str = "") -> Anchors:
     """Return the anchors that hold at a time; ValueError or OSError where a PEM file or text is none."""
     own = _of_pem(Path(ca_file).read_bytes()) if ca_file else ()
-    return Anchors(now, (*_public_roots(), *own), _of_pem(private_ca.encode()) if private_ca else ())
+    return Anchors(now, _beside_public(own), _of_pem(private_ca.encode()) if private_ca else ())
 
 
 def verify(chain: Sequence[bytes], trusted: Anchors) -> Verification:
-    """Verify one chain as sent (DER, the leaf first) without asking anybody for what is missing."""
+    """Verify one chain as sent (DER, the leaf first) without asking anybody for what is missing.
+
+    What the same chain came to before in this process is taken over, if it is held against the same anchors and
+    nothing of either has become valid or invalid meanwhile.
+    """
     digests = tuple(digest(der) for der in chain)
+    key, now = (digests, trusted.public, trusted.private), _written(trusted.now)
+    known = _KNOWN.get(key)
+    if known and known.after < now < known.before:
+        return known.look
     try:
         certificates = [crypto.load_certificate(crypto.FILETYPE_ASN1, der) for der in chain]
         leaf = load(chain[0])
@@ -64,7 +88,37 @@ def verify(chain: Sequence[bytes], trusted: Anchors) -> Verification:
         look = msgspec.structs.replace(look, status="invalid", detail=detail)
     elif look.status == "trusted":
         look = _for_servers(look, certificates, trusted)
-    return msgspec.structs.replace(look, chain=digests)
+    look = msgspec.structs.replace(look, chain=digests)
+    _remember(key, look, now, [*_dates(certificates), *_dates_of_anchors(trusted.public + trusted.private)])
+    return look
+
+
+def _remember(key: tuple[object, ...], look: Verification, now: bytes, dates: Sequence[bytes]) -> None:
+    # What is written otherwise than authorities write it compares otherwise than its text does.
+    if now in dates or not all(map(_DATE.fullmatch, dates)):
+        return
+    if len(_KNOWN) >= _MOST_KNOWN:
+        _KNOWN.clear()
+    after = max((date for date in dates if date < now), default=_NEVER)
+    _KNOWN[key] = _Known(look, after, min((date for date in dates if date > now), default=_ALWAYS))
+
+
+def _written(time: datetime) -> bytes:
+    """Return a time to the second as certificates write it, so that it compares as they do."""
+    return time.astimezone(UTC).strftime("%Y%m%d%H%M%SZ").encode()
+
+
+def _dates(certificates: Iterable[crypto.X509]) -> tuple[bytes, ...]:
+    """Return from when and until when certificates are valid; empty in place of what cannot be read."""
+    try:
+        return tuple(date or b"" for each in certificates for date in (each.get_notBefore(), each.get_notAfter()))
+    except crypto.Error:
+        return (b"",)
+
+
+@functools.lru_cache(maxsize=8)
+def _dates_of_anchors(certificates: tuple[crypto.X509, ...]) -> tuple[bytes, ...]:
+    return tuple(set(_dates(certificates)))
 
 
 def _for_servers(look: Verification, certificates: Sequence[crypto.X509], trusted: Anchors) -> Verification:
@@ -224,6 +278,11 @@ def _of_bundle(data: bytes) -> list[bytes]:
             except UNREADABLE:
                 continue
     return []
+
+
+@functools.lru_cache(maxsize=8)
+def _beside_public(own: tuple[crypto.X509, ...]) -> tuple[crypto.X509, ...]:
+    return (*_public_roots(), *own)
 
 
 @functools.cache

@@ -41,6 +41,8 @@ class Turns:
             yield
 
     async def _wait(self, until: Callable[[], bool]) -> None:
+        if until():
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while not until():

@@ -4,10 +4,11 @@ Browsers are forgiving: back slashes are slashes, one slash too many does not co
 follow to where nobody meant, is Malformed; what they would follow and Padlock does not, is Refused.
 """
 
+import functools
 import ipaddress
 import re
 from collections.abc import Collection
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 import msgspec
 
@@ -15,6 +16,8 @@ from padlock.site import Site, host_name
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _LONGEST = 8192
+_REMEMBERED = 1024
+"""Characters of a Location and of what it is relative to up to which it is read once in this process."""
 _KEPT_AS_IS = "/:?#[]@!$&'()*+,;=%-._~|^\\"
 """Characters of a path and query that need no percent-encoding, or have it already."""
 
@@ -57,9 +60,9 @@ def resolve(base: Url, location: str, site: Site, hosts: Collection[str]) -> Url
         raise Malformed("the Location is empty")
     if len(text) > _LONGEST:
         raise Malformed(f"the Location is {len(text)} characters long")
+    is_short = len(text) + len(base.target) <= _REMEMBERED
     try:
-        joined = urljoin(str(base), _as_browsers_read(base, text))
-        parts = urlsplit(joined)
+        joined, parts = (_joined if is_short else _joined.__wrapped__)(base, text)
     except ValueError as error:
         raise Malformed(f"the Location is no URL: {error}") from None
     if parts.scheme not in DEFAULT_PORTS:
@@ -67,11 +70,18 @@ def resolve(base: Url, location: str, site: Site, hosts: Collection[str]) -> Url
     if "@" in parts.netloc:
         raise Refused("the URL carries credentials")
     port = _port(parts.netloc, parts.scheme)
-    host = _host(parts.netloc)
+    host = (_host if is_short else _host.__wrapped__)(parts.netloc)
     _check_glued(base, host, hosts)
     _check_port(parts.scheme, port, site)
     query = f"?{parts.query}" if parts.query or re.search(r"^[^#]*\?", joined) else ""
     return Url(parts.scheme, host, port, quote(f"{parts.path or '/'}{query}", safe=_KEPT_AS_IS))
+
+
+@functools.lru_cache(maxsize=256)
+def _joined(base: Url, text: str) -> tuple[str, SplitResult]:
+    """Return the URL that a reference comes to, whole and taken apart."""
+    joined = urljoin(str(base), _as_browsers_read(base, text))
+    return joined, urlsplit(joined)
 
 
 def _as_browsers_read(base: Url, text: str) -> str:
@@ -103,6 +113,7 @@ def _port(netloc: str, scheme: str) -> int:
     return int(text)
 
 
+@functools.lru_cache(maxsize=256)
 def _host(netloc: str) -> str:
     text = netloc if netloc.endswith("]") else re.sub(r":[0-9]*$", "", netloc)
     if not text:

@@ -22,16 +22,16 @@ MAX_NOTE = 300
 def render(record: Record, before: Record | None = None) -> str:
     """Return the record as a Markdown document; with `before`, first what changed since then."""
     lines = [
-        f"# {_escaped(record.site)}: domain and HTTPS checklist",
+        f"# {escaped(record.site)}: domain and HTTPS checklist",
         "",
-        f"Checked {_time(record.at)} by Padlock. Status: **{record.status}**.",
+        f"Checked {time_of(record.at)} by Padlock. Status: **{record.status}**.",
         "",
         "## Final results",
         "",
         *_list(record.results),
     ]
     if before:
-        lines += ["", f"## Changed since {_time(before.at)}", "", *_changes(before, record)]
+        lines += ["", f"## Changed since {time_of(before.at)}", "", *_changes(before, record)]
     lines += ["", "## Final checklist", "", *_list(record.lines)]
     lines += ["", "## The 18 steps", "", "| Step | Result | |", "|---|---|---|", *_table(record.steps)]
     return "\n".join(lines) + "\n"
@@ -41,20 +41,20 @@ def _list(rows: Sequence[LineRecord]) -> Iterator[str]:
     """Yield a task list: ticked is what was seen to be right."""
     for row in rows:
         note = "" if row.status == "pass" else f" ({_note(row)})"
-        yield f"- [{'x' if row.status == 'pass' else ' '}] {_escaped(row.title)}{note}"
+        yield f"- [{'x' if row.status == 'pass' else ' '}] {escaped(row.title)}{note}"
 
 
 def _note(row: LineRecord) -> str:
     """Return the status with the codes or the reason behind it."""
     codes = ", ".join(f"`{code}`" for code in row.codes if re.fullmatch(r"[a-z0-9_.]+", code))
-    why = codes or _escaped(row.reason)
+    why = codes or escaped(row.reason)
     return f"{row.status}: {why}" if why else row.status
 
 
 def _table(rows: Sequence[LineRecord]) -> Iterator[str]:
     for row in rows:
         note = _note(row).removeprefix(row.status).removeprefix(": ")
-        yield f"| {_escaped(row.title)} | {_SIGNS[row.status]} {row.status} | {note} |"
+        yield f"| {escaped(row.title)} | {_SIGNS[row.status]} {row.status} | {note} |"
 
 
 def _changes(before: Record, after: Record) -> Iterator[str]:
@@ -62,15 +62,16 @@ def _changes(before: Record, after: Record) -> Iterator[str]:
     if not changed:
         yield "Nothing."
     for old, new in changed:
-        yield f"- {_escaped(new.title)}: {_note(old)} → **{_note(new)}**"
+        yield f"- {escaped(new.title)}: {_note(old)} → **{_note(new)}**"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str, limit: int = MAX_NOTE) -> str:
     """Return one line in which nothing is markup; at a line's start a number would begin a list."""
-    shown = printable(text, MAX_NOTE).replace("@", "\N{FULLWIDTH COMMERCIAL AT}")
+    shown = printable(text, limit).replace("@", "\N{FULLWIDTH COMMERCIAL AT}")
     quoted = html.escape(_MARKUP.sub(r"\\\1", shown), quote=False)
     return re.sub(r"^(\d+)\.", r"\1\\.", quoted)
 
 
-def _time(moment: datetime) -> str:
+def time_of(moment: datetime) -> str:
+    """Return a time as the document writes it, in UTC."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -9,8 +9,8 @@ import io
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -27,9 +27,9 @@ from padlock.findings import (
     Report,
     Severity,
     StepRecord,
-    host_of,
 )
 from padlock.render.escape import paragraphs, phrase, printable, single_spaced
+from padlock.render.words import alike, duration, remaining, summary_of
 
 NARROWEST = 40
 HANG = 10
@@ -103,25 +103,6 @@ def _in_ascii(text: str) -> str:
     return text.encode("ascii", "backslashreplace").decode()
 
 
-def duration(seconds: float) -> str:
-    """Return a time span as people say it: `20 ms`, `1.4 s`."""
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
-
-
-def remaining(until: datetime, now: datetime) -> str:
-    """Return how long a certificate is still valid, in whole days, or since when it is not."""
-    left = until - now
-    if left < timedelta(0):
-        return f"expired {_days(-left)} ago"
-    return f"{_days(left)} left"
-
-
-def _days(span: timedelta) -> str:
-    if span < timedelta(days=1):
-        return f"{int(span.total_seconds() // 3600)} h"
-    return f"{span.days} day{'' if span.days == 1 else 's'}"
-
-
 def _banner(console: Console, report: Report) -> None:
     style = STYLES[report.status]
     line = Text.assemble((f" {report.status.upper()} ", f"{style} reverse"), "  ", (phrase(report.site), "bold"))
@@ -130,39 +111,11 @@ def _banner(console: Console, report: Report) -> None:
     _line(console, line + Text(" " * room + checked, "dim") if room >= 2 else line, 0)
     if room < 2:
         _line(console, Text(checked, "dim"))
-    for part in _summary(report):
+    for part in summary_of(report):
         _line(console, Text(part, "dim"))
     others = [phrase(host) for host in report.hosts if host != report.site]
     if others:
         _line(console, Text("also " + ", ".join(others), "dim"))
-
-
-def _summary(report: Report) -> Iterator[str]:
-    """Yield the lines below the banner."""
-    severities = Counter(finding.severity.value for finding in report.findings)
-    counts = [f"{n} {severity}{'' if n == 1 else 's'}" for severity, n in severities.items()]
-    if report.status == "inconclusive":
-        yield from _blind(report)
-    elif not counts:
-        yield "nothing to complain of"
-    if counts:
-        yield ", ".join(counts)
-    if not report.checklist:
-        return
-    steps = Counter(record.status for record in report.checklist)
-    parts = [f"{steps['pass']} of {len(report.checklist)} steps pass"]
-    parts += [f"{steps[status]} {status}" for status in ("fail", "unknown", "not applicable") if steps[status]]
-    yield ", ".join(parts)
-
-
-def _blind(report: Report) -> Iterator[str]:
-    """Yield why the site could not be seen, and what whoever asked can do."""
-    reasons = {entry.code: phrase(entry.reason) for entry in reversed(report.not_assessed)}
-    telling = ("dns.unresolvable", "port.https_closed", *reasons)
-    why = next((reasons[code] for code in telling if code in reasons), "")
-    yield "the site could not be seen from here" + (f": {why}" if why else "")
-    if "dns.unresolvable" in reasons:
-        yield "see whether this machine is on the network and its resolver answers, or name another with --resolver"
 
 
 def _heading(console: Console, title: str) -> None:
@@ -228,7 +181,7 @@ def _findings(console: Console, findings: Sequence[Finding]) -> None:
     if not findings:
         return
     _heading(console, "Findings")
-    for number, (finding, subjects) in enumerate(_alike(findings).items()):
+    for number, (finding, subjects) in enumerate(alike(findings).items()):
         if number:
             console.print()
         style = STYLES[finding.severity.value]
@@ -246,18 +199,6 @@ def _findings(console: Console, findings: Sequence[Finding]) -> None:
         _commands(console, finding.commands)
         if finding.severity is not Severity.NOTICE:
             _rows(console, [("source", _source(finding))])
-
-
-def _alike(findings: Sequence[Finding]) -> dict[Finding, list[str]]:
-    """Return findings → subjects, with those in one that differ in nothing but the host that they are about."""
-    first: dict[tuple[str, ...], Finding] = {}
-    subjects: dict[Finding, list[str]] = {}
-    for finding in findings:
-        host = host_of(finding.subject)
-        texts = (finding.observed, finding.expected, finding.remediation)
-        key = (finding.code, finding.severity.value, *(text.replace(host, "{host}") for text in texts))
-        subjects.setdefault(first.setdefault(key, finding), []).append(finding.subject)
-    return subjects
 
 
 def _listed(subjects: Sequence[str]) -> str:

@@ -1,17 +1,21 @@
 """What HTTP answered, as the rules over HTTP read it: per host and address, and why an answer is missing."""
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import msgspec
 
 from padlock.evidence import Chain, Evidence, Exchange, Handshake, Http, Purpose
+from padlock.rules._once import once
 from padlock.rules._rule import Outcome, Problem, Unknown
 from padlock.rules._subjects import Scheme, not_seen, ports, spread, unseen
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 BODY_KEPT = 16_384
 """Octets of a body that the evidence keeps; a text that is not in them may still be in the rest."""
+_REMEMBERED = 1024
+"""Characters of a URL, and of a Location with it, up to which what it comes to is remembered in this process."""
 _PROBER_ONLY = {"cf-mitigated", "x-amzn-waf-action", "x-vercel-mitigated"}
 """Headers of challenges that a browser passes and a checker does not."""
 _CHALLENGES: tuple[tuple[str | None, str], ...] = (
@@ -38,28 +42,20 @@ class Look(msgspec.Struct, frozen=True):
 
 def split(url: str) -> SplitResult | None:
     """Return a URL's parts; None where it is none (text from outside may be anything)."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return None
-    return parts
+    return _parts(url)[0]
 
 
 def host_of(url: str) -> str:
     """Return the host of a URL in lower case, empty where there is none."""
-    parts = split(url)
-    return (parts.hostname or "").removesuffix(".") if parts else ""
+    return _parts(url)[1]
 
 
 def target(url: str, location: str | None) -> str:
     """Return the URL that a Location leads to from `url`, without its fragment; empty where there is none."""
     if not location:
         return ""
-    try:
-        return urljoin(url, location).partition("#")[0]
-    except ValueError:
-        return ""
+    join = _joined if len(url) + len(location) <= _REMEMBERED else _joined.__wrapped__
+    return join(url, location)
 
 
 def path_of(url: str) -> str:
@@ -68,18 +64,45 @@ def path_of(url: str) -> str:
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "") if parts else ""
 
 
+def _parts(url: str) -> tuple[SplitResult | None, str]:
+    take_apart = _apart if len(url) <= _REMEMBERED else _apart.__wrapped__
+    return take_apart(url)
+
+
+@functools.lru_cache(maxsize=512)
+def _apart(url: str) -> tuple[SplitResult | None, str]:
+    """Return a URL's parts and its host."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None, ""
+    return parts, (parts.hostname or "").removesuffix(".")
+
+
+@functools.lru_cache(maxsize=512)
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location).partition("#")[0]
+    except ValueError:
+        return ""
+
+
+@once
 def handshake(evidence: Evidence, host: str, address: str) -> Handshake | None:
     """Return the first handshake that a visitor of the host has with an address."""
     named = evidence.tls.named() if evidence.tls else iter(())
     return next((h for h in named if h.host == host and h.address == address), None)
 
 
+@once
 def asked(evidence: Evidence, host: str, purpose: Purpose, scheme: Scheme) -> tuple[Exchange, ...]:
     """Return the requests to one host, one per address."""
     made = evidence.http.of(purpose, scheme) if evidence.http else iter(())
     return tuple(exchange for exchange in made if exchange.host == host)
 
 
+@once
 def look(evidence: Evidence, host: str, purpose: Purpose = "front", scheme: Scheme = "https") -> Look:
     """Return what one host answered, and why some of its addresses did not."""
     seen: dict[str, Exchange] = {}
@@ -115,6 +138,7 @@ def judge_each(host: str, looked: Look, judge: Callable[[Exchange], Problem | Un
     yield from not_seen(host, missed, judged)
 
 
+@once
 def fronted_by(evidence: Evidence, host: str) -> str:
     """Return the CDN whose headers a host's answers over HTTPS carry; empty where there is none."""
     for exchange in evidence.http.exchanges if evidence.http else ():

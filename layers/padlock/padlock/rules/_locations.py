@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, unquote
 
 from padlock.evidence import Chain, Evidence, Exchange, Hop, Http
 from padlock.rules._answers import REDIRECTS, chain_from, host_of, path_of, split, target
+from padlock.rules._once import once
 from padlock.rules._rule import Unknown
 
 type Step = tuple[Hop, str]
@@ -32,11 +33,13 @@ _ONE_CANONICAL = (
 )
 
 
-def chains_of(evidence: Evidence, host: str) -> list[Chain]:
+@once
+def chains_of(evidence: Evidence, host: str) -> Sequence[Chain]:
     """Return the chains that start at a host, the front page's over HTTP first."""
     chains = evidence.http.chains if evidence.http else ()
     own = [chain for chain in chains if host_of(chain.start) == host]
-    return sorted(own, key=lambda chain: (_ORDER.index(chain.purpose), chain.start.startswith("https")))
+    own.sort(key=lambda chain: (_ORDER.index(chain.purpose), chain.start.startswith("https")))
+    return tuple(own)
 
 
 def steps(chain: Chain) -> Iterator[Step]:

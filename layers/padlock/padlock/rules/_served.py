@@ -1,10 +1,11 @@
 """Which certificates a visitor of a host may be given, and whether they fit (RFC 9525, RFC 5280)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
 from padlock.evidence import Certificate, Evidence, Handshake, Verification
+from padlock.rules._once import once
 from padlock.rules._rule import Problem, Unknown
 from padlock.rules._subjects import not_seen, ports, resolved, spread, unseen
 
@@ -17,6 +18,7 @@ class Served(msgspec.Struct, frozen=True):
     verification: Verification | None
 
 
+@once
 def served(evidence: Evidence, host: str) -> tuple[Served, ...]:
     """Return what every address serves under the host's name; two for one address that has RSA and ECDSA."""
     if evidence.tls is None:
@@ -25,7 +27,8 @@ def served(evidence: Evidence, host: str) -> tuple[Served, ...]:
     return tuple(Served(look, leaf, evidence.tls.verification(look.chain)) for look, leaf in found if leaf)
 
 
-def without_certificate(evidence: Evidence, host: str) -> dict[str, str]:
+@once
+def without_certificate(evidence: Evidence, host: str) -> Mapping[str, str]:
     """Return address → why no certificate was seen there."""
     dns = resolved(evidence, host)
     tried = [look for look in evidence.tls.named() if look.host == host] if evidence.tls else []

@@ -11,6 +11,7 @@ from typing import Literal
 
 from padlock.evidence import Evidence, HostDns, PortState
 from padlock.findings import Severity
+from padlock.rules._once import once
 from padlock.rules._rule import Problem, Unknown
 
 type Scheme = Literal["https", "http"]
@@ -80,11 +81,13 @@ def _about(fault: Problem, subject: str, observed: str, severity: Severity | Non
     return Problem(subject, observed, fault.expected, severity, fault.remediation, fault.commands)
 
 
+@once
 def resolved(evidence: Evidence, host: str) -> HostDns | None:
     """Return what DNS says of a host, if anything was gathered of it."""
     return evidence.dns.host(host) if evidence.dns else None
 
 
+@once
 def unseen(evidence: Evidence, host: str) -> str:
     """Return why no address of a host can be looked at; empty where one can."""
     dns = resolved(evidence, host)
@@ -97,6 +100,7 @@ def unseen(evidence: Evidence, host: str) -> str:
     return ""
 
 
+@once
 def ports(evidence: Evidence, host: str, scheme: Scheme) -> tuple[PortState, ...]:
     """Return the states of a host's port, one per address."""
     return tuple(state for state in evidence.ports or () if state.host == host and state.scheme == scheme)

@@ -1,5 +1,6 @@
 """Rules over the published addresses: the declared ones, public and working (checklist steps 1 and 2)."""
 
+import functools
 import ipaddress
 from collections.abc import Iterator, Sequence
 
@@ -27,9 +28,19 @@ def _plain(site: Site) -> list[str]:
 
 def _within(address: str, networks: list[str]) -> bool:
     """Whether an address lies in one of these addresses or ranges."""
-    number = ipaddress.ip_address(address)
-    ranges = [ipaddress.ip_network(network, strict=False) for network in networks]
+    number = _address(address)
+    ranges = [_range(network) for network in networks]
     return any(number in network for network in ranges if network.version == number.version)
+
+
+@functools.lru_cache(maxsize=256)
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    return ipaddress.ip_address(text)
+
+
+@functools.lru_cache(maxsize=256)
+def _range(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    return ipaddress.ip_network(text, strict=False)
 
 
 def _follows_target(site: Site, host: HostDns) -> bool:

@@ -9,13 +9,14 @@ import boto3
 from botocore.config import Config
 
 from padlock.site import key_of
+from padlock.storage import USER_AGENT
 from padlock.storage.sites import declaration as without_marks
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
-SENDERS = 16
+SENDERS = 8
 """Batches that are sent at the same time."""
 BATCH = 10
 """Messages that SQS takes in one request."""
@@ -75,6 +76,7 @@ def client() -> "SQSClient":
         retries={"mode": "standard", "total_max_attempts": 5},
         # Ten thousand requests of one form: to validate each of them would cost a tenth of the whole tick.
         parameter_validation=False,
+        user_agent=USER_AGENT,
     )
     return boto3.client("sqs", config=config)
 

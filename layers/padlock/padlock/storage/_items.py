@@ -57,7 +57,7 @@ def fitted(state: State, report: Report) -> tuple[Item, Item]:
     """
     stored: Item = msgspec.to_builtins(state)
     # The state's findings stand beside the report: a second copy of their texts would be written with every run.
-    whole: Item = msgspec.to_builtins(report) | {"findings": list(map(_label, report.findings))}
+    whole: Item = msgspec.to_builtins(report) | {"findings": list(map(label, report.findings))}
     for characters, entries in CAPS:
         minor, short = min(entries, MAX_MINOR), min(characters, MAX_SUBJECT)
         # What an alert told of and is over must be told, however much it is; what is suspected is seen again.
@@ -81,10 +81,11 @@ def fitted(state: State, report: Report) -> tuple[Item, Item]:
 
 def shown_labels(findings: Sequence[Finding]) -> list[str]:
     """Return what findings are about, one short line each, as many as are looked at."""
-    return list(map(_label, findings[:MAX_LABELS]))
+    return list(map(label, findings[:MAX_LABELS]))
 
 
-def _label(finding: Finding) -> str:
+def label(finding: Finding) -> str:
+    """Return what a finding is about, in one line of bounded length."""
     octets = finding.label.encode("utf-8", "replace")
     if len(octets) <= MAX_LABEL:
         return octets.decode()

@@ -3,8 +3,26 @@
 boto3's TypeDeserializer makes a Decimal of each number and looks up a method by name for each value.
 """
 
+import re
 from decimal import Decimal
 from typing import Any
+
+import msgspec
+
+_BINARY = re.compile(rb'"BS?"\s*:')
+
+
+def read_items(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """Take the items out of an answer before botocore parses it, which costs it fifteen times as much.
+
+    A handler of its event before-parse. An answer that has binary values, or that is an error, is left to botocore.
+    """
+    body = response_dict["body"]
+    if response_dict["status_code"] != 200 or _BINARY.search(body):
+        return
+    answer = msgspec.json.decode(body)
+    customized_response_dict["Items"] = answer.pop("Items", [])
+    response_dict["body"] = msgspec.json.encode(answer)
 
 
 def unmarshal(item: Any) -> dict[str, Any]:

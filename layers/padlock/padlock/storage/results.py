@@ -1,30 +1,36 @@
 """The Results table: each run's outcome and, in the same transaction, the site's state and the alert of its change.
 
-`apply` is one transaction of at most four writes, all but the last with a condition:
+A run that found what the run before it did is one write of a small item:
 
-    Update STATE   if it does not exist, or nobody wrote it since it was read and this run's ticket is newer
-    Put RUN#       if this run was not applied before
-    Put ALERT#     if nobody has this sequence number
-    Put STATE#REPORT  where the report says something else than the one that is stored, and once a day
+    Put STATE#HEAD    if nobody wrote it since it was read, and this run's slot is later than the last applied one
 
-Tickets order runs without clocks: a run that started earlier never overwrites a later one.
+Any other, and one each day, is one transaction of at most five, with these conditions:
+
+    Put STATE#HEAD    likewise, or if it does not exist
+    Put RUN#          if this run was not applied before
+    Update STATE      if it does not exist, or nobody wrote it since it was read
+    Put ALERT#        if nobody has this sequence number
+    Put STATE#REPORT  where the report says something else than the one that is stored
+
+Slots order runs: that of an earlier slot never overwrites that of a later one.
 """
 
 import hashlib
-import json
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from botocore.exceptions import ClientError
 
-from padlock import record
 from padlock.changes import State
-from padlock.findings import Finding, Report
-from padlock.storage._items import Item, Marshalled, fitted, marshal, stamp, state_of
+from padlock.findings import Report
+from padlock.storage import _stored
+from padlock.storage._items import Item, Marshalled, fitted, marshal, stamp
 from padlock.storage._plain import unmarshal
+from padlock.storage._rows import Run, counted, row_of
+from padlock.storage._stored import HEAD, REPORT, STATE, Stored
 from padlock.storage.outbox import Alert, alert_key, alert_number
 
 if TYPE_CHECKING:
@@ -37,10 +43,10 @@ written meanwhile, or the table was busy; read it and try again."""
 
 UNDONE = "attribute_not_exists(sk) OR done <> :done"
 """The condition of a run's row: no run is applied twice."""
+PASSING = ("ConditionalCheckFailedException", "TransactionConflictException")
+"""Why one write is refused, where another one came first or is under way."""
 ATTEMPTS = 8
 """How often an alert is written again where another one took its number."""
-
-
 TROUBLE = ("failing", "failing_since")
 CERTIFICATE = (
     "certificate_group",
@@ -51,34 +57,6 @@ CERTIFICATE = (
 )
 
 
-class Run(msgspec.Struct, frozen=True):
-    """One run's row of the history."""
-
-    site: str
-    key: str
-    """RUN#<slot>, or RUN#<time>#<id> on demand."""
-    ticket: int
-    """0 for a run on demand, which stands outside the order."""
-    seconds: float
-    expires: int
-    """Epoch seconds at which the row goes."""
-
-
-class Stored(msgspec.Struct, frozen=True):
-    """A site's state as it was read, with what the transaction needs."""
-
-    state: State = State()
-    version: int = 0
-    seq: int = 0
-    """Number of the last alert."""
-    applied_ticket: int = 0
-    failing: str = ""
-    """The site's place in the list of those in trouble, `error` or `warning`; empty: it has none."""
-    failing_since: str = ""
-    report: str = ""
-    """What tells the stored report from others."""
-
-
 class Results:
     """What was found of each site."""
 
@@ -86,36 +64,15 @@ class Results:
         self._client = client
         self.table = table
 
-    def start_run(self, site: str) -> int:
-        """Return the next ticket of a site."""
-        answer = self._client.update_item(
-            TableName=self.table,
-            Key=_key(site, "TICKET"),
-            UpdateExpression="ADD n :one",
-            ExpressionAttributeValues=marshal({":one": 1}),
-            ReturnValues="UPDATED_NEW",
-        )
-        return int(unmarshal(answer["Attributes"])["n"])
-
-    def is_done(self, site: str, key: str) -> bool:
-        """Return whether a run has its row, applied or superseded."""
-        row = self._get(site, key, "done")
-        return bool(row and row.get("done"))
-
     def load(self, site: str) -> Stored:
-        """Return a site's state."""
-        item = self._get(site, "STATE")
-        if item is None:
-            return Stored()
-        return Stored(
-            state_of(item),
-            item["version"],
-            item["seq"],
-            item["applied_ticket"],
-            item.get("failing", ""),
-            item.get("failing_since", ""),
-            item.get("report_digest", ""),
+        """Return a site's state; read consistently."""
+        found = self._client.query(
+            TableName=self.table,
+            KeyConditionExpression="site = :s AND sk BETWEEN :first AND :last",
+            ExpressionAttributeValues=marshal({":s": site, ":first": STATE, ":last": HEAD}),
+            ConsistentRead=True,
         )
+        return _stored.read(map(unmarshal, found["Items"]))
 
     def last_alert(self, site: str) -> int:
         """Return the number of a site's last alert, written or published; 0: there was none.
@@ -135,29 +92,44 @@ class Results:
     def apply(
         self, stored: Stored, run: Run, state: State, report: Report, alert: Alert | None, *, digest: bool = True
     ) -> Outcome:
-        """Write the run, the state that it led to and its alert, all or nothing.
+        """Write the run, the state that it led to and its alert, all or nothing; the head, where all is as before.
 
         `digest`: whether the weekly digest may name the site.
         """
-        if stored.applied_ticket >= run.ticket:
-            self.catch_up(run.site, stored.applied_ticket)
+        if stored.applied_ticket == run.ticket:
+            return "duplicate"
+        if stored.applied_ticket > run.ticket:
             return self.keep(run, report, "superseded")
-        row = _row(run, report, "applied", alert.changed if alert else None)
+        told = _stored.fingerprint(report, digest=digest)
+        if alert is None and stored.has(state, told):
+            return self._repeat(stored, run, state, report)
         kept, shown = fitted(state, report)
-        told = digest_of(shown)
-        attributes = _state_attributes(state, report, kept) | {"report_digest": told}
+        attributes = _stored.attributes(state, report, kept) | {"report_digest": told}
+        row = row_of(run, report, "applied", alert.changed if alert else None, stored)
+        head = _head(stored, run, state, report) | {"state_version": stored.version + 1, "row": run.key, "repeats": 0}
         writes: list[TransactWriteItemTypeDef] = [
-            {"Update": self._state_update(stored, run, state, attributes, alert, digest=digest)},
+            {"Put": self._put_head(stored, run, head)},
             {"Put": self._put(row, UNDONE, {":done": True})},
+            {"Update": self._state_update(stored, run, state, attributes, alert, digest=digest)},
         ]
         if alert:
             writes.append({"Put": self._put(alert.item(), "attribute_not_exists(sk)")})
         if told != stored.report:
-            item = {"site": run.site, "sk": "STATE#REPORT", "report": shown}
+            item = {"site": run.site, "sk": REPORT, "report": shown}
             writes.append({"Put": {"TableName": self.table, "Item": marshal(item)}})
-        # All that may differ between two attempts is in the token: DynamoDB refuses one that comes again with other
-        # contents, and answers one that comes again after a lost answer as if it were the first.
-        return self._transact(writes, run.site, run.key, run.ticket, stored.version, alert.seq if alert else 0)
+        return self._transact(writes)
+
+    def _repeat(self, stored: Stored, run: Run, state: State, report: Report) -> Outcome:
+        """Write that a run found all as it is stored."""
+        same = {"state_version": stored.state_version, "row": stored.row, "repeats": stored.repeats + 1}
+        head = _head(stored, run, state, report) | same
+        try:
+            self._client.put_item(**self._put_head(stored, run, head))
+        except ClientError as error:
+            if error.response["Error"]["Code"] in PASSING:
+                return "conflict"
+            raise
+        return "applied"
 
     def announce(self, site: str, key: str, build: Callable[[int], Alert], expires: int) -> bool:
         """Write an alert that no run made, such as a digest, once for each key `RUN#…`; False where that one exists.
@@ -181,17 +153,19 @@ class Results:
             writes: list[TransactWriteItemTypeDef] = [
                 {"Put": self._put(alert.item(), "attribute_not_exists(sk)")},
                 {"Put": self._put(row, UNDONE, {":done": True})},
-                {"ConditionCheck": self._unchanged(site, stored.version)},
+                {"ConditionCheck": self._unchanged(site, stored.state_version)},
             ]
-            outcome = self._transact(writes, site, key, seq, stored.version)
+            outcome = self._transact(writes)
             if outcome != "conflict":
                 return outcome == "applied"
             time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 — spreads writers, hides nothing
         raise TimeoutError(f"{site}: other alerts took the next number {ATTEMPTS} times while {key} tried to")
 
-    def _transact(self, writes: "list[TransactWriteItemTypeDef]", *attempt: object) -> Outcome:
-        """Write all or nothing; `attempt` is what tells this attempt from every other."""
-        token = hashlib.sha256("|".join(map(str, attempt)).encode()).hexdigest()[:36]
+    def _transact(self, writes: "list[TransactWriteItemTypeDef]") -> Outcome:
+        """Write all or nothing."""
+        # DynamoDB refuses a token that comes again with other contents, and answers one that comes again after a
+        # lost answer as if it were the first.
+        token = hashlib.sha256(msgspec.json.encode(writes)).hexdigest()[:36]
         try:
             self._client.transact_write_items(TransactItems=writes, ClientRequestToken=token)
         except ClientError as error:
@@ -200,7 +174,7 @@ class Results:
 
     def keep(self, run: Run, report: Report, kind: Literal["superseded", "on demand"]) -> Outcome:
         """Write a run's row only: history that neither moves the state nor alerts."""
-        put = self._put(_row(run, report, kind), UNDONE, {":done": True})
+        put = self._put(row_of(run, report, kind), UNDONE, {":done": True})
         try:
             self._client.put_item(**put)
         except self._client.exceptions.ConditionalCheckFailedException:
@@ -208,19 +182,21 @@ class Results:
         return "superseded" if kind == "superseded" else "applied"
 
     def state(self, site: str) -> Item | None:
-        """Return a site's STATE item: status, summary, findings; with the latest report as `report`."""
-        found = self._query("site = :s AND begins_with(sk, :k)", {":s": site, ":k": "STATE"}, ConsistentRead=True)
+        """Return a site's STATE item as of the latest run: status, summary, findings; with its report as `report`."""
+        found = self._query("site = :s AND begins_with(sk, :k)", {":s": site, ":k": STATE}, ConsistentRead=True)
         items = {item["sk"]: item for item in found}
-        item = items.get("STATE")
-        if item is None:
+        if STATE not in items:
             return None
-        kept = items.get("STATE#REPORT", {}).get("report", {})
+        item = _stored.merged(items[STATE], items.get(HEAD, {}))
+        kept = items.get(REPORT, {}).get("report", {})
         # A report that says the same as the one before is not written again.
         return item | {"report": kept and kept | {"checked_at": item["checked_at"]}}
 
     def history(self, site: str) -> Iterator[Item]:
-        """Yield a site's runs, newest first."""
-        return self._query("site = :s AND begins_with(sk, :k)", {":s": site, ":k": "RUN#"}, ScanIndexForward=False)
+        """Yield a site's runs, newest first; `repeats` runs up to `until` found what a row says, and have none."""
+        head = self._get(site, HEAD) or {}
+        rows = self._query("site = :s AND begins_with(sk, :k)", {":s": site, ":k": "RUN#"}, ScanIndexForward=False)
+        return counted(rows, head)
 
     def failing(self) -> Iterator[Item]:
         """Yield the sites with an open error, the longest failing first."""
@@ -253,20 +229,24 @@ class Results:
         names = {f"#{name}": name for name in (*values, *removing)}
         return {
             "TableName": self.table,
-            "Key": _key(run.site, "STATE"),
+            "Key": _key(run.site, STATE),
             "UpdateExpression": f"SET {setting}"
             + (f" REMOVE {', '.join(f'#{name}' for name in removing)}" if removing else ""),
-            "ConditionExpression": "attribute_not_exists(#version)"
-            " OR (#version = :read AND #applied_ticket < :ticket)",
+            "ConditionExpression": "attribute_not_exists(#version) OR #version = :read",
             "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": marshal({f":{name}": value for name, value in values.items()})
-            | marshal({":read": stored.version, ":ticket": run.ticket}),
+            | marshal({":read": stored.state_version}),
         }
+
+    def _put_head(self, stored: Stored, run: Run, head: Item) -> Any:
+        condition = "attribute_not_exists(#version) OR (#version = :read AND applied_ticket < :ticket)"
+        put = self._put(head, condition, {":read": stored.head_version, ":ticket": run.ticket})
+        return put | {"ExpressionAttributeNames": {"#version": "version"}}
 
     def _unchanged(self, site: str, version: int) -> "ConditionCheckTypeDef":
         check: ConditionCheckTypeDef = {
             "TableName": self.table,
-            "Key": _key(site, "STATE"),
+            "Key": _key(site, STATE),
             "ConditionExpression": "attribute_not_exists(#version)",
             "ExpressionAttributeNames": {"#version": "version"},
         }
@@ -294,85 +274,16 @@ class Results:
         for page in pages:
             yield from map(unmarshal, page["Items"])
 
-    def catch_up(self, site: str, applied: int) -> None:
-        """Move a counter of tickets that was lost behind the last applied one; else every run would be superseded."""
-        try:
-            self._client.update_item(
-                TableName=self.table,
-                Key=_key(site, "TICKET"),
-                UpdateExpression="SET n = :applied",
-                ConditionExpression="n < :applied",
-                ExpressionAttributeValues=marshal({":applied": applied}),
-            )
-        except self._client.exceptions.ConditionalCheckFailedException:
-            return
 
-
-def _summary(findings: Sequence[Finding]) -> str:
-    """Return findings in one line: the worst, and how many more there are."""
-    if not findings:
-        return "nothing found"
-    first, rest = findings[0], len(findings) - 1
-    return f"{first.summary or first.code}: {first.subject}" + (f", and {rest} more" if rest else "")
-
-
-def digest_of(shown: Item) -> str:
-    """Return what tells a report from others: all that it says but its time of day and how long its look took."""
-    said = {name: value for name, value in shown.items() if name not in ("checked_at", "timings")}
-    day = str(shown.get("checked_at", ""))[:10]
-    return hashlib.sha256(json.dumps([day, said], sort_keys=True).encode("ascii")).hexdigest()[:16]
-
-
-def _state_attributes(state: State, report: Report, kept: Item) -> Item:
-    attributes: Item = kept | {
-        "status": "removed" if state.removed else state.status,
-        "summary": _state_summary(state),
-        "open": state.counts,
-        "checked_at": stamp(report.checked_at),
-        "last_conclusive": stamp(state.last_conclusive) if state.last_conclusive else None,
-    }
-    if report.certificates:
-        # Where none was seen the former one stays: a site that is down keeps its place in the list by expiry.
-        first = report.certificates[0]
-        attributes |= {
-            "certificate_group": "all",
-            "certificate_expires": stamp(first.not_after),
-            "certificate_host": first.host,
-            "certificate_subject": first.subject[:300],
-            "certificate_issuer": first.issuer[:300],
-        }
-    return attributes
-
-
-def _state_summary(state: State) -> str:
-    if state.removed:
-        return "no longer declared"
-    return "not seen yet" if state.status == "inconclusive" else _summary(state.findings)
-
-
-def _row(run: Run, report: Report, kind: str, changed: Mapping[str, Sequence[str]] | None = None) -> Item:
-    changed = changed or {}
-    return ({"record": record.pack(report)} if report.checklist else {}) | {
+def _head(stored: Stored, run: Run, state: State, report: Report) -> Item:
+    return {
         "site": run.site,
-        "sk": run.key,
-        "done": True,
-        "kind": kind,
-        "ticket": run.ticket,
+        "sk": HEAD,
+        "version": stored.version + 1,
+        "applied_ticket": run.ticket,
         "checked_at": stamp(report.checked_at),
-        "status": report.status,
-        "summary": _row_summary(report),
-        "findings": [finding.code for finding in report.findings[:100]],
-        "opened": [*changed.get("opened", ()), *changed.get("worsened", ())],
-        "resolved": list(changed.get("resolved", ())),
-        "seconds": run.seconds,
-        "ttl": run.expires,
+        "last_conclusive": _stored.conclusive(state),
     }
-
-
-def _row_summary(report: Report) -> str:
-    if report.status == "inconclusive":
-        return report.not_assessed[0].reason[:300] if report.not_assessed else "nothing could be seen"
-    return _summary(report.findings)[:500]
 
 
 def _refusal(error: ClientError) -> Outcome:

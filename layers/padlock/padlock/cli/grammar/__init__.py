@@ -1,0 +1,1 @@
+"""The grammar of each command, with its examples; `padlock.cli.arguments` puts them together."""
