@@ -36,8 +36,8 @@ lock: install ## pin every dependency anew, with hashes
 	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --emit-build-options --python-version 3.13 --universal -o requirements-bench.txt requirements-bench.in
 
 .PHONY: run
-run: install ## the main job on this machine, from the schedule to the mailbox: make run [SITES="example.com example.org"]
-	@$(BIN)/python -m local '$(subst ','\'',$(SITES))'
+run: install ## the main job on this machine, from the schedule to the mailbox: make run [SITES="example.com example.org"] [SERVE=1]
+	@SERVE='$(subst ','\'',$(SERVE))' $(BIN)/python -m local '$(subst ','\'',$(SITES))'
 
 .PHONY: check
 check: install ## check a site from here: make check SITE=example.com
@@ -47,7 +47,7 @@ check: install ## check a site from here: make check SITE=example.com
 .PHONY: test
 test: install .venv-sam/.installed lab-tools ## run every test; what cannot be had is skipped and said
 	$(BIN)/python -m pytest -n 2 -rsfE -m "not lab and not sam and not emulator"
-	$(BIN)/python -m pytest -m "lab or sam or emulator" --durations=5 -rsfE
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "lab or sam or emulator" --durations=5 -rsfE
 
 .PHONY: lab-tools
 lab-tools: ## as root on Debian, install the servers and the browser that the tests run

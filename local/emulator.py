@@ -36,6 +36,8 @@ ANSWERS = ROOT / ".cache/local"
 """Where every answer stands whole."""
 SHOWN_LINES = 30
 """Lines of an answer that are printed."""
+SHOWN_CHARACTERS = 200
+"""Of each line."""
 
 EVENTS = (
     ("DispatchFunction", "schedule.json"),
@@ -209,13 +211,18 @@ def ready(aws: EmbeddedAws, name: str, event: Any) -> Any:
 def _kept(event: str, invocation: Invocation) -> Path:
     """Write an answer whole into a file, and return its path."""
     ANSWERS.mkdir(parents=True, exist_ok=True)
-    file = ANSWERS / event
-    file.write_text(json.dumps(invocation.answer, indent=2, ensure_ascii=False) + "\n")
+    file = (ANSWERS / event).with_suffix(".html" if isinstance(invocation.answer, str) else ".json")
+    file.write_text(_text(invocation.answer) + "\n")
     return file
 
 
+def _text(answer: Any) -> str:
+    """Return an answer as people read it: HTML as it is, all else as JSON."""
+    return answer if isinstance(answer, str) else json.dumps(answer, indent=2, ensure_ascii=False)
+
+
 def _shown(invocation: Invocation, kept: Path) -> str:
-    lines = json.dumps(invocation.answer, indent=2, ensure_ascii=False).splitlines()
+    lines = [line[:SHOWN_CHARACTERS] for line in _text(invocation.answer).splitlines()]
     more = f"... and {len(lines) - SHOWN_LINES} lines more in {kept.relative_to(ROOT)}"
     rest = [more] if len(lines) > SHOWN_LINES else []
     return "\n".join([*lines[:SHOWN_LINES], *rest, *([invocation.log] if invocation.failed else [])])

@@ -2,9 +2,10 @@
 
     make run                                       nine demo sites on loopback, eight of them broken
     make run SITES="example.com example.org"       your own
+    make run SERVE=1                               and then a server of the pages; SERVE=8000 on that port
 
 The functions' real handlers run on an embedded AWS made from template.yaml. Nothing needs root or an account, and
-nothing is left behind, however this ends.
+nothing is left behind, however this ends, but the pages in .cache/run.
 """
 
 import os
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -25,6 +27,7 @@ from padlock.render.escape import printable
 from padlock.render.terminal import render
 from padlock.site import key_of
 
+from local import pages, serving
 from local.aws import EmbeddedAws, Mail
 from local.pump import Pump
 from local.sites import SITES, DemoSites
@@ -36,6 +39,7 @@ LOG_LEVEL = "ERROR"
 HERE = {"POWERTOOLS_METRICS_DISABLED": "true", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 """What the embedded AWS needs of the environment: no metrics in the story, and no proxy on the way to it."""
 INTERRUPTED = 130
+MAX_PORT = 65535
 
 
 def main(names: Sequence[str]) -> int:
@@ -43,6 +47,11 @@ def main(names: Sequence[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # A terminal that is closed ends it as a termination does: with everything stopped and removed.
         signal.signal(number, _end)
+    try:
+        _port()
+    except ValueError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     try:
         with patch.dict(os.environ, HERE):
             # A profile or endpoint of the user's own AWS account has no say in this.
@@ -85,7 +94,8 @@ def _demo() -> None:
             table = storage.Sites(aws.client("dynamodb"), aws.physical["SitesTable"])
             for declaration in demo.declarations():
                 table.put(declaration)
-        first = datetime.now(UTC)
+        # The second tick is now, so that whoever clicks later is not before it.
+        first = datetime.now(UTC) - INTERVAL
         _round(pump, first)
 
         results = storage.Results(aws.client("dynamodb"), aws.physical["ResultsTable"])
@@ -105,6 +115,7 @@ def _demo() -> None:
         _round(pump, first + INTERVAL)
         _history(results, "expired.example")
         _mails(aws.mails()[sent:], "expired.example")
+        _pages(pump, results, [site.name for site in SITES])
     _further()
 
 
@@ -125,6 +136,7 @@ def _own_sites(names: Sequence[str]) -> None:
             say(f"\nNothing could be seen of {', '.join(blind)}: is this machine on the network? That alerts nobody.")
         _stored(results)
         _mails(aws.mails(), "")
+        _pages(pump, results, list(seen))
     _further()
 
 
@@ -172,6 +184,30 @@ def _mails(mails: Sequence[Mail], shown: str) -> None:
         say("\n  one of them, as it arrives:\n")
         for line in (f"Subject: {chosen.subject}", "", *chosen.text.split("\n")):
             say(f"  │ {line}".rstrip())
+
+
+def _pages(pump: Pump, results: storage.Results, names: Sequence[str]) -> None:
+    """Write the same for a browser, and say where."""
+    heading("The same in a browser")
+    for file in pages.write(pump, results, names):
+        say(f"  {file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file}")
+    if (port := _port()) is None:
+        say("\n  make run SERVE=1 serves them, with a widget that can be clicked")
+        return
+    try:
+        serving.serve(pump, pages.FOLDER, port)
+    except OSError as error:
+        say(f"  nothing can be served on port {port}: {error.strerror}; name another with SERVE=8000")
+
+
+def _port() -> int | None:
+    """Return the port that SERVE names, 0 for a free one; None: nothing is to be served. ValueError: it is none."""
+    wanted = os.environ.get("SERVE", "")
+    if not wanted:
+        return None
+    if not wanted.isascii() or not wanted.isdecimal() or int(wanted) > MAX_PORT:
+        raise ValueError(f"SERVE={wanted[:20]!r} is no port; write SERVE=1 for a free one, or SERVE=8000")
+    return 0 if wanted == "1" else int(wanted)
 
 
 def _further() -> None:

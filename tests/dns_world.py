@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from padlock import evidence as ev
 from padlock.network.dns import Direct
 from padlock.network.vantage import Endpoint, Vantage
-from padlock.probes.cache import Cache, MemoryCache
 from padlock.probes.dns import Surroundings, begin_looks, resolver_of, surroundings
 from padlock.probes.zone_cuts import Means
 from padlock.site import parse
@@ -43,22 +42,20 @@ class World:
         return tuple(look.found.result() for look in looks)
 
     async def look(
-        self, declaration: str | Mapping[str, object] = NAME, cache: Cache | None = None, now: datetime = NOW
+        self, declaration: str | Mapping[str, object] = NAME
     ) -> tuple[tuple[ev.HostDns, ...], Surroundings]:
         """Look up the hosts of a site and everything around them, with a resolver that remembers nothing yet."""
         self.resolver = resolver_of(self.vantage)
         port = self.vantage.nameserver_port
-        means = Means(self.resolver, Direct(), port, self.allowed, cache or MemoryCache(), now)
+        means = Means(self.resolver, Direct(), port, self.allowed)
         async with asyncio.TaskGroup() as tasks:
             looks = begin_looks(tasks, self.resolver, parse(declaration), self.allowed)
             around = await surroundings(means, self.vantage.public_resolvers, parse(declaration), looks)
         return tuple(look.found.result() for look in looks), around
 
-    async def zone(
-        self, declaration: str | Mapping[str, object] = NAME, cache: Cache | None = None, now: datetime = NOW
-    ) -> ev.Zone:
+    async def zone(self, declaration: str | Mapping[str, object] = NAME) -> ev.Zone:
         """Look at the site's only zone."""
-        _, (zones, *_) = await self.look(declaration, cache, now)
+        _, (zones, *_) = await self.look(declaration)
         (only,) = zones
         return only
 

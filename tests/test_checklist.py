@@ -168,7 +168,7 @@ def lines(
     outcomes: Mapping[str, Judged], *findings: Finding, unseen: tuple[NotAssessed, ...] = ()
 ) -> list[LineRecord]:
     """Return the 17 lines of a site with an apex and a www host."""
-    return list(checklist.lines(outcomes, findings, unseen, HOSTS))
+    return list(checklist.lines(checklist.record(outcomes, findings), outcomes, findings, unseen, HOSTS))
 
 
 def everything() -> dict[str, Judged]:
@@ -211,8 +211,9 @@ def test_apex_and_www_are_two_lines() -> None:
 
 def test_a_site_without_www() -> None:
     """The line of a host that is not checked is not applicable, either way."""
-    assert checklist.lines(everything(), [], [], HOSTS[:1])[1].status == "not applicable"
-    assert checklist.lines(everything(), [], [], HOSTS[1:])[0].status == "not applicable"
+    steps = checklist.record(everything(), [])
+    assert checklist.lines(steps, everything(), [], [], HOSTS[:1])[1].status == "not applicable"
+    assert checklist.lines(steps, everything(), [], [], HOSTS[1:])[0].status == "not applicable"
 
 
 def test_five_results() -> None:

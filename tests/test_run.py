@@ -75,6 +75,29 @@ def test_broken_site_names_its_fault_first(story: str, site: DemoSite) -> None:
     assert findings.startswith(f"  ✗ {site.first_code}  "), text
 
 
+def test_pages_are_left_for_a_browser(story: str) -> None:
+    """The reports and the widget are files of their own, which the story names."""
+    named_files = re.findall(r"^  (\S+\.html)$", chapter(story, "The same in a browser"), re.MULTILINE)
+    assert [Path(name).name for name in named_files] == ["reports.html", "widget-light.html", "widget-dark.html"]
+    for name in named_files:
+        assert BROKEN[0].name in (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_wrong_port_is_said_before_anything_starts() -> None:
+    """A port that is none is wrong usage."""
+    done = subprocess.run(
+        [sys.executable, "-m", "local", ""],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "SERVE": "http"},
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "SERVE=8000" in done.stderr
+
+
 def test_stored_items_are_shown(story: str) -> None:
     """The failing sites and the certificates come out of the table's indexes, in their order."""
     failing = chapter(story, "In the Results table: sites that fail now")

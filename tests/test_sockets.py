@@ -43,11 +43,10 @@ ASKING = {"resolver", "asyncresolver", "query", "asyncquery", "asyncbackend", "n
 """What of dnspython opens sockets of its own; the rest reads and writes messages."""
 CALLS: Mapping[str, set[str]] = {
     "open_connection": {"network/dns.py"},
-    "add_reader": {"network/connection.py"},
+    "add_reader": {"network/connection.py", "network/dns.py"},
     "add_writer": {"network/connection.py"},
-    "recv": {"network/connection.py"},
+    "recv": {"network/connection.py", "network/dns.py"},
     "sock_sendall": {"network/connection.py", "network/dns.py"},
-    "sock_recv": {"network/dns.py"},
     "wrap_bio": {"network/connection.py"},
 }
 """Function that connects, sends, receives or speaks TLS → the files that call it."""

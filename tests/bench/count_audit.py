@@ -46,9 +46,11 @@ class Scenario(msgspec.Struct, frozen=True):
     """Number of the slot of five minutes."""
     status: str
     """Of its report."""
+    is_new: bool = False
+    """The process has seen nothing of the site and its certificates."""
 
 
-SCENARIOS = (Scenario("unchanged", "healthy", 3, "ok"), Scenario("breaks", "expired", 4, "error"))
+SCENARIOS = (Scenario("unchanged", "healthy", 3, "ok"), Scenario("breaks", "expired", 4, "error", is_new=True))
 
 
 class Auditor:

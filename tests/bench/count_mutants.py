@@ -30,7 +30,11 @@ def _awaited_twice(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _uncached(function: Any) -> Any:
-    return function.__wrapped__
+    return functools.lru_cache(maxsize=0)(function.__wrapped__)
+
+
+def _nothing(_function: Any) -> Callable[..., None]:
+    return lambda *_given, **_named: None
 
 
 def _longer(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,12 +48,12 @@ def _longer(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 MUTANTS: dict[str, tuple[str, str, Callable[[Any], Any]]] = {
-    "each chain is verified twice": ("padlock.probes.trust", "verify", _twice),
+    "each chain is verified anew": ("padlock.probes.trust", "_remember", _nothing),
     "each question is asked twice": ("padlock.network.dns", "_attempt", _awaited_twice),
     "the page is parsed twice": ("padlock.probes.page", "in_page", _twice),
     "the evidence is judged twice": ("padlock.checking", "assess", _twice),
     "a context is made for each handshake": ("padlock.network.connection", "context", _uncached),
-    "each certificate is parsed twice": ("padlock.probes.tls", "parse", _twice),
+    "each certificate is parsed anew": ("padlock.probes.certificates", "_parsed", _uncached),
     "the debugger's place is looked up twice": ("padlock.probes.debugger", "recall", _awaited_twice),
     "other certificates are looked for twice": ("padlock.probes", "other_certificates", _awaited_twice),
     "the written row grows": ("padlock.storage.results", "_row", _longer),

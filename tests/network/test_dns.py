@@ -362,6 +362,74 @@ async def test_chain_of_ten_is_followed() -> None:
         assert (reply.status, len(reply.cnames)) == ("ok", 10)
 
 
+class _Noting(asyncio.DatagramProtocol):
+    """Answers nothing, and keeps (port, identifier) of what comes."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, int]] = []
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self.seen.append((addr[1], int.from_bytes(data[:2])))
+
+
+async def test_each_question_has_a_port_and_an_identifier_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who forges answers must guess both anew for each question."""
+    monkeypatch.setattr(network_dns, "DNS_SECONDS", 0.05)
+    loop = asyncio.get_running_loop()
+    transport, noting = await loop.create_datagram_endpoint(_Noting, local_addr=("127.0.0.1", 0))
+    endpoint = transport.get_extra_info("sockname")[:2]
+    try:
+        await asyncio.gather(*(ask(endpoint, Question(NAME, "A"), attempts=1) for _ in range(40)))
+    finally:
+        transport.close()
+    assert len(noting.seen) == 40
+    assert len({port for port, _ in noting.seen}) > 30
+    assert len({identifier for _, identifier in noting.seen}) > 30
+
+
+async def test_all_attempts_together_end_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence at each attempt costs no more than the question's whole time, by whomever it is asked."""
+    monkeypatch.setattr(network_dns, "DNS_TOTAL_SECONDS", 0.4)
+    async with serve(silent) as server:
+        reply = await ask(server.endpoint, Question(NAME, "A"), attempts=9)
+        assert (reply.status, reply.detail) == ("timeout", "no answer in 0.4 s")
+        assert len(server.asked) == 2
+    async with AsyncExitStack() as running:
+        servers = [await running.enter_async_context(serve(silent)) for _ in range(5)]
+        reply = await Resolver([server.endpoint for server in servers]).lookup(NAME, "A")
+    assert reply.status == "timeout"
+    assert [len(server.asked) for server in servers] == [1, 1, 0, 0, 0]
+
+
+async def test_two_questions_at_once_end_with_their_caller() -> None:
+    """Both answers come in order; where the caller gives up, neither question goes on."""
+    direct = Direct()
+    async with serve(HEALTHY) as server:
+        a, www = await direct.ask_both(server.endpoint, Question(NAME, "A"), Question("www.example.com", "CNAME"))
+    assert (a.count, www.records) == (3, (NAME,))
+    async with serve(silent) as server:
+        before = asyncio.all_tasks()
+        asking = asyncio.create_task(direct.ask_both(server.endpoint, Question(NAME, "A"), Question(NAME, "AAAA")))
+        await asyncio.sleep(0.05)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        await asyncio.sleep(0)
+        assert len(server.asked) == 2
+        assert asyncio.all_tasks() <= before
+
+
+async def test_both_families_are_asked_for_at_once() -> None:
+    """The second question does not wait for the first one's answer."""
+    async with serve(silent) as server:
+        looking = asyncio.create_task(Resolver([server.endpoint]).lookup_both(NAME))
+        await asyncio.sleep(0.05)
+        assert not looking.done()
+        assert set(server.asked) == {(NAME, "A", "udp"), (NAME, "AAAA", "udp")}
+        a, aaaa = await looking
+    assert (a.rdtype, a.status, aaaa.rdtype, aaaa.status) == ("A", "timeout", "AAAA", "timeout")
+
+
 async def test_silent_server_costs_one_timeout() -> None:
     """However many questions there are for a dead server, they end together, those that had to queue included."""
     direct = Direct()

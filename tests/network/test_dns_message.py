@@ -88,6 +88,29 @@ def test_the_dearest_message_takes_little_time(made: Callable[[int], list[bytes]
     assert len(reply.cnames) <= 24
 
 
+def test_what_is_remembered_is_told_to_its_question_alone() -> None:
+    """The same octets under another identifier say the same; to another question or identifier they say nothing."""
+    octets = struct.pack("!5H", 0x8400, 1, 1, 0, 0) + question() + record(A, b"\1\2\3\4")
+    asked = Question(NAME, "A")
+    first, second = (read(number.to_bytes(2) + octets, asked, number) for number in (7, 8))
+    assert first
+    assert first == second == read(b"\0\7" + octets, asked, 7)
+    assert first.records == ("1.2.3.4",)
+    assert read(b"\0\7" + octets, asked, 8) is None
+    assert read(b"\0\7" + octets, Question(NAME, "AAAA"), 7) is None
+    assert read(b"\0\7" + octets, Question("other.example.com", "A"), 7) is None
+    other = read(b"\0\7" + octets[:-1] + b"\5", asked, 7)
+    assert other
+    assert other.records == ("1.2.3.5",)
+
+
+def test_a_pointer_to_the_identifier_tells_the_same_each_time() -> None:
+    """A name that begins in the header's first octets depends on no number of ours."""
+    octets = struct.pack("!5H", 0x8400, 1, 1, 0, 0) + question(NS) + record(NS, b"\xc0\0")
+    replies = {read(number.to_bytes(2) + octets, Question(NAME, "NS"), number) for number in (0, 0x0141, 0xFFFF)}
+    assert len(replies) == 1
+
+
 def test_many_names_are_counted_and_some_are_kept() -> None:
     """Which of too many are kept does not depend on the order in which they come."""
     records = long_names(NS)

@@ -1,11 +1,9 @@
 """Look-ups that fail by validation: asked again without it, and only where the first ended in SERVFAIL."""
 
 import asyncio
-from datetime import UTC, datetime
 
 import dns.flags
 from padlock.network.dns import Direct, Resolver
-from padlock.probes.cache import MemoryCache
 from padlock.probes.dns import begin_looks, resolve_host, surroundings
 from padlock.probes.zone_cuts import Means
 from padlock.site import parse
@@ -70,7 +68,7 @@ async def test_public_resolver_that_validates() -> None:
     async with dns_server.serve(ZONE) as own, dns_server.serve(validating) as public:  # type: ignore[arg-type]
         resolver = Resolver([own.endpoint])
         site = parse({"name": "shop.test", "hosts": ["shop.test"]})
-        means = Means(resolver, Direct(), 53, (), MemoryCache(), datetime.now(UTC))
+        means = Means(resolver, Direct(), 53, ())
         async with asyncio.TaskGroup() as tasks:
             (look,) = begin_looks(tasks, resolver, site)
             _, (seen,), _, _ = await surroundings(means, (public.endpoint,), site, [look])

@@ -1,7 +1,9 @@
 """What is worked out once belongs to one evidence, and to nothing else."""
 
 from padlock.evidence import decode, encode
+from padlock.rules import RULES, Problem
 from padlock.rules._answers import look
+from padlock.rules._rule import outcomes
 from padlock.rules._subjects import ports
 
 from tests.evidence_builder import HOSTS, fires, healthy, report, silent, with_exchange, with_port
@@ -14,6 +16,14 @@ def test_it_is_worked_out_once() -> None:
     evidence = healthy()
     assert look(evidence, HOST) is look(evidence, HOST)
     assert look(evidence, HOST, scheme="http") is not look(evidence, HOST)
+
+
+def test_a_rule_is_asked_once() -> None:
+    """Rules that go by another rule's outcomes have those that the report has."""
+    evidence = with_port(healthy(), "https", "refused", confirmed=True)
+    found = outcomes(RULES["port.https_closed"], evidence)
+    assert {type(outcome) for outcome in found} == {Problem}
+    assert outcomes(RULES["port.https_closed"], evidence) is found
 
 
 def test_equal_evidence_shares_nothing() -> None:

@@ -51,7 +51,7 @@ class Grant(msgspec.Struct, frozen=True):
 def _meets(operator: str, need: Need, key: str, patterns: Sequence[str]) -> bool:
     """Return whether a condition holds for each value that a request has of a key."""
     values = [value for name, value in need.context if name == key]
-    return all(_holds(operator, value, patterns) for value in values or [None])
+    return all(_holds(operator, value, patterns) for value in (values or (None,)))
 
 
 def _holds(operator: str, value: str | None, patterns: Sequence[str]) -> bool:

@@ -17,7 +17,7 @@ from padlock.findings import (
     is_among,
 )
 from padlock.rules import RULES, NotApplicable, Problem, Rule, Unknown
-from padlock.rules._rule import Outcome
+from padlock.rules._rule import Outcome, outcomes
 from padlock.site import Site
 
 
@@ -25,17 +25,17 @@ def assess(evidence: Evidence) -> Report:
     """Judge one site's evidence. Never raises: a rule's own fault makes it not assessed."""
     findings: list[Finding] = []
     not_assessed: list[NotAssessed] = []
-    outcomes: dict[str, checklist.Judged] = {}
+    judgements: dict[str, checklist.Judged] = {}
     for rule in RULES.values():
         if evidence.site.disable and is_among(rule.code, evidence.site.disable):
             reason = "switched off by the site's declaration"
-            outcomes[rule.code] = checklist.Judged("not applicable", rule.steps, reason)
+            judgements[rule.code] = checklist.Judged("not applicable", rule.steps, reason)
             continue
         if rule.reads == "host" and evidence.host is None:
             continue  # nobody asked the host: the checklist says so where only the host can tell
         seen = _apply(rule, evidence)
         if not seen:
-            outcomes[rule.code] = checklist.Judged("pass", rule.steps, by_host=rule.reads == "host")
+            judgements[rule.code] = checklist.Judged("pass", rule.steps, by_host=rule.reads == "host")
             continue
         problems = [outcome for outcome in seen if isinstance(outcome, Problem)]
         unknown = [outcome for outcome in seen if isinstance(outcome, Unknown)]
@@ -45,16 +45,16 @@ def assess(evidence: Evidence) -> Report:
         not_assessed += [NotAssessed(rule.code, unseen.subject, unseen.reason, unseen.whole) for unseen in unknown]
         blocking = [outcome for outcome in unknown if not outcome.partial]
         reason = blocking[0].reason if blocking else absent[0].reason if absent else ""
-        outcomes[rule.code] = checklist.Judged(
+        judgements[rule.code] = checklist.Judged(
             _outcome(judged, blocking, absent), rule.steps, reason, by_host=rule.reads == "host"
         )
     evidence.known.clear()  # of use to the rules only, and many sites' evidence may be held at a time
     findings.sort(key=lambda finding: finding.severity.rank)
-    steps = checklist.record(outcomes, findings)
+    steps = checklist.record(judgements, findings)
     return Report(
         site=evidence.site.name,
         checked_at=evidence.gathered_at,
-        status=_status(evidence, findings, outcomes),
+        status=_status(evidence, findings, judgements),
         findings=tuple(findings),
         causes=causes.infer(findings, not_assessed),
         checklist=steps,
@@ -64,7 +64,7 @@ def assess(evidence: Evidence) -> Report:
         hosts=evidence.hosts,
         labels=evidence.site.labels,
         timezone=evidence.site.timezone,
-        lines=checklist.lines(outcomes, findings, not_assessed, evidence.hosts),
+        lines=checklist.lines(steps, judgements, findings, not_assessed, evidence.hosts),
         results=checklist.results(steps),
     )
 
@@ -85,7 +85,7 @@ def _apply(rule: Rule, evidence: Evidence) -> list[Outcome]:
         reason = evidence.incomplete or f"no evidence of {rule.reads} was gathered"
         return [Unknown(evidence.site.name, reason, whole=True)]
     try:
-        return [Problem(*seen) if isinstance(seen, tuple) else seen for seen in rule.check(evidence.site, evidence)]
+        return outcomes(rule, evidence)
     except Exception as error:  # noqa: BLE001 — a fault of ours is never a finding, and never ends a run
         reason = f"a fault of Padlock's in this check: {type(error).__name__}: {str(error)[:300]}"
         return [Unknown(evidence.site.name, reason, whole=True)]
@@ -109,9 +109,9 @@ def _finding(rule: Rule, problem: Problem, site: Site) -> Finding:
     )
 
 
-def _status(evidence: Evidence, findings: list[Finding], outcomes: checklist.Outcomes) -> Status:
+def _status(evidence: Evidence, findings: list[Finding], judgements: checklist.Outcomes) -> Status:
     worst = min(findings, key=lambda finding: finding.severity.rank, default=None)
-    if worst is None and (evidence.incomplete or not any(judged.status == "pass" for judged in outcomes.values())):
+    if worst is None and (evidence.incomplete or not any(judged.status == "pass" for judged in judgements.values())):
         return "inconclusive"
     # A site whose HTTPS nobody saw, for no fault of its own, is not "ok" because its DNS is.
     if (worst is None or worst.severity is not Severity.ERROR) and not _https_seen(evidence):

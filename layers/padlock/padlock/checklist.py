@@ -125,17 +125,18 @@ def results(checklist: Sequence[StepRecord]) -> tuple[LineRecord, ...]:
 
 
 def lines(
+    steps: Sequence[StepRecord],
     outcomes: Outcomes,
     findings: Sequence[Finding],
     not_assessed: Sequence[NotAssessed],
     hosts: Sequence[str],
 ) -> tuple[LineRecord, ...]:
-    """Return the 17 lines of the final checklist."""
-    by_step, by_line, failing = _by_step(outcomes), _by_line(outcomes), _failing(findings)
+    """Return the 17 lines of the final checklist, whose 18 steps are recorded."""
+    by_line, failing = _by_line(outcomes), _failing(findings)
     made = []
     for number, line in enumerate(LINES):
         if len(line.steps) == 1:
-            row = _row(line.steps[0], outcomes, by_step.get(line.steps[0], {}), failing)
+            row = steps[line.steps[0] - 1]
             made.append(LineRecord(line.title, row.status, row.codes, row.reason))
             continue
         about = by_line.get(number, {})
@@ -151,19 +152,19 @@ def lines(
 
 def _by_step(outcomes: Outcomes) -> Mapping[int, Outcomes]:
     """Return step → what became of the codes that answer it."""
-    return _grouped(outcomes, lambda _, judged: judged.steps)
+    found: dict[int, dict[str, Judged]] = {}
+    for code, judged in outcomes.items():
+        for step in judged.steps:
+            found.setdefault(step, {})[code] = judged
+    return found
 
 
 def _by_line(outcomes: Outcomes) -> Mapping[int, Outcomes]:
     """Return place in LINES → what became of the codes that it is about."""
-    return _grouped(outcomes, lambda code, judged: _lines_about(code, judged.steps))
-
-
-def _grouped(outcomes: Outcomes, groups: Callable[[str, Judged], Iterable[int]]) -> Mapping[int, Outcomes]:
     found: dict[int, dict[str, Judged]] = {}
     for code, judged in outcomes.items():
-        for group in groups(code, judged):
-            found.setdefault(group, {})[code] = judged
+        for number in _lines_about(code, judged.steps):
+            found.setdefault(number, {})[code] = judged
     return found
 
 

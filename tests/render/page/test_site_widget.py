@@ -48,8 +48,9 @@ def test_buttons() -> None:
             ),
             2,
         ),
+        (msgspec.structs.replace(VIEW, findings=(msgspec.structs.replace(OPEN, severity=Severity.NOTICE),)), 2),
     ],
-    ids=["not declared", "acknowledged"],
+    ids=["not declared", "acknowledged", "notice"],
 )
 def test_nothing_to_press_in_vain(view: SiteView, buttons: int) -> None:
     """What is not declared can be neither checked nor acknowledged, what is acknowledged not once more."""

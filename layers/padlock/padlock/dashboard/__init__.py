@@ -14,12 +14,15 @@ import msgspec
 from padlock.acknowledging import ATTRIBUTE, Refused, added, stored, wanted
 from padlock.dashboard import request
 from padlock.dashboard.view import Tables, glance_of, place_of, view_of
+from padlock.render.escape import phrase
 from padlock.render.page import site_widget, widget
 from padlock.schedule import Queue
 from padlock.schedule.queue import body_of
 from padlock.storage import stamp
 from padlock.storage.edits import Absent, Contended, Edits
 
+NAME = 100
+"""Characters of a site's name that are said."""
 DOCUMENTATION = """\
 ### Padlock's sites
 
@@ -65,7 +68,7 @@ class Board:
         view = view_of(self._tables, asked.key, now)
         if view is None:
             known = msgspec.structs.replace(
-                glance_of(self._tables, now), said=said or f"No check of {asked.site} is stored."
+                glance_of(self._tables, now), said=said or f"No check of {phrase(asked.site, NAME)} is stored."
             )
             return widget(known, function, asked.theme)
         return site_widget(msgspec.structs.replace(view, said=said), function, asked.theme)
@@ -74,7 +77,7 @@ class Board:
         """Put a site into the queue; return what became of it."""
         place = place_of(self._tables, asked.key)
         if place is None:
-            return f"{asked.site} is not declared: there is nothing to check."
+            return f"{phrase(asked.site, NAME)} is not declared: there is nothing to check."
         if self._queue.send([body_of(asked.key, place.declaration, stamp(now))]):
             return "The queue did not take it; try again."
         return "The check is under way: look again in half a minute."
@@ -86,7 +89,7 @@ class Board:
             return "This finding does not stand open any more: there is nothing to acknowledge."
         place = place_of(self._tables, asked.key)
         if place is None:
-            return f"{asked.site} is not declared: there is nothing to acknowledge."
+            return f"{phrase(asked.site, NAME)} is not declared: there is nothing to acknowledge."
         until = now + timedelta(hours=asked.hours)
         try:
             new = wanted(asked.code, until, asked.subject, "by the dashboard")
@@ -99,5 +102,5 @@ class Board:
         except (Refused, Contended) as refusal:
             return f"Not acknowledged: {refusal}"
         except Absent:
-            return f"{asked.site} was removed meanwhile: there is nothing to acknowledge."
+            return f"{phrase(asked.site, NAME)} was removed meanwhile: there is nothing to acknowledge."
         return f"Acknowledged {asked.code} until {until:%Y-%m-%d %H:%M} UTC: no alert tells of it before."

@@ -8,7 +8,7 @@ import msgspec
 
 from padlock.acknowledging import silences
 from padlock.changes import Silence
-from padlock.findings import CHECKER, Finding
+from padlock.findings import CHECKER, Finding, Severity
 from padlock.render.page import CertificateRow, Glance, OpenRow, SiteRow, SiteView, report_of
 from padlock.schedule.removed import names_of
 from padlock.storage import Item, Results, Sites
@@ -65,7 +65,7 @@ def glance_of(tables: Tables, now: datetime) -> Glance:
         counts={"error": failing, "warning": warned},
         sites=tuple(map(_site, rows)),
         certificates=tuple(map(_certificate, tables.glance.certificates(CERTIFICATES))),
-        findings=tuple(_open_now(tables, [row["site"] for row in rows], now)),
+        findings=tuple(sorted(_open_now(tables, [row["site"] for row in rows], now), key=_rank)),
         troubled=failing + warned,
         declared=last.sites if last else None,
         ticked=last.at if last else None,
@@ -117,11 +117,16 @@ def _places(tables: Tables, keys: Sequence[str]) -> Mapping[str, Place]:
 
 
 def _open_now(tables: Tables, keys: Sequence[str], now: datetime) -> Iterator[OpenRow]:
-    """Yield the open findings of sites, in the order of the sites."""
+    """Yield the open errors and warnings of sites, in the order of the sites."""
     places, findings = _places(tables, keys), tables.glance.findings(keys)
     for key in keys:
         known = silences(places[key].kept, now) if key in places else ()
-        yield from _rows(key, findings.get(key, ()), known, now)
+        rows = _rows(key, findings.get(key, ()), known, now)
+        yield from (row for row in rows if row.severity is not Severity.NOTICE)
+
+
+def _rank(row: OpenRow) -> int:
+    return row.severity.rank
 
 
 def _rows(site: str, findings: Sequence[Item], known: Sequence[Silence], now: datetime) -> Iterator[OpenRow]:

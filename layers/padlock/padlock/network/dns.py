@@ -11,7 +11,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import dns.exception
@@ -25,6 +25,8 @@ from padlock.network.vantage import Endpoint
 RESOLV_CONF = Path("/etc/resolv.conf")
 _NO_EDNS = (FORMERR, NOTIMP, BADVERS)
 _NO_ROUTE = (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EACCES, errno.EPERM)
+_ANSWERS = ("ok", "nodata", "nxdomain", "loop")
+"""What ends a lookup; after the other words another resolver is asked."""
 _DATAGRAM = 65_535
 
 
@@ -35,16 +37,22 @@ async def ask(endpoint: Endpoint, question: Question, attempts: int = DNS_ATTEMP
     try goes without.
     """
     started = time.monotonic()
-    reply = failed(question, "timeout")
-    try:
-        async with Patience(DNS_TOTAL_SECONDS):
-            for attempt in range(attempts):
-                reply = await _attempt(endpoint, question, edns=attempt == 0)
-                if reply.status != "timeout":
-                    break
-    except TimeoutError:
-        reply = failed(question, "timeout", f"no answer in {DNS_TOTAL_SECONDS:g} s")
-    return msgspec.structs.replace(reply, seconds=round(time.monotonic() - started, 4))
+    reply = await _attempt(endpoint, question, edns=True)
+    if reply.status == "timeout" and attempts > 1:
+        try:
+            async with _rest(started):
+                for _ in range(1, attempts):
+                    reply = await _attempt(endpoint, question, edns=False)
+                    if reply.status != "timeout":
+                        break
+        except TimeoutError:
+            reply = failed(question, "timeout", f"no answer in {DNS_TOTAL_SECONDS:g} s")
+    return _timed(reply, started)
+
+
+def _rest(started: float) -> Patience:
+    """Return what is left of a question's time; its first attempt takes no longer than all of that by itself."""
+    return Patience(max(0.0, DNS_TOTAL_SECONDS - (time.monotonic() - started)))
 
 
 async def _attempt(endpoint: Endpoint, question: Question, *, edns: bool) -> Reply:
@@ -58,7 +66,7 @@ async def _attempt(endpoint: Endpoint, question: Question, *, edns: bool) -> Rep
 
 
 async def _over_udp(endpoint: Endpoint, question: Question, *, edns: bool) -> Reply:
-    identifier = secrets.randbelow(65536)
+    identifier = secrets.randbits(16)
     ignored = 0
     try:
         wire = encode(question, identifier, edns=edns)
@@ -68,17 +76,16 @@ async def _over_udp(endpoint: Endpoint, question: Question, *, edns: bool) -> Re
         connected = _connected(endpoint)
     except OSError as error:
         return failed(question, *_unsent(endpoint, error))
-    loop = asyncio.get_running_loop()
     with connected:
         try:
             async with Patience(DNS_SECONDS):
-                await loop.sock_sendall(connected, wire)
+                await _sent(connected, wire)
                 while ignored < DNS_IGNORED:
-                    reply = read(await loop.sock_recv(connected, _DATAGRAM), question, identifier)
+                    reply = read(await _received(connected, wait=ignored == 0), question, identifier)
                     if reply is not None:
                         return reply
                     ignored += 1
-                    # sock_recv does not suspend while datagrams are waiting: a flood would keep the loop to itself.
+                    # What is waiting is had at once: a flood would keep the loop to itself.
                     await asyncio.sleep(0)
         except TimeoutError:
             forged = f"; {ignored} answers to another question were ignored" if ignored else ""
@@ -92,14 +99,46 @@ async def _over_udp(endpoint: Endpoint, question: Question, *, edns: bool) -> Re
 
 def _connected(endpoint: Endpoint) -> socket.socket:
     family = socket.AF_INET6 if ":" in endpoint[0] else socket.AF_INET
-    connected = socket.socket(family, socket.SOCK_DGRAM)
+    connected = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     try:
-        connected.setblocking(False)
         connected.connect(endpoint)
     except OSError:
         connected.close()
         raise
     return connected
+
+
+async def _sent(connected: socket.socket, wire: bytes) -> None:
+    try:
+        connected.send(wire)
+    except (BlockingIOError, InterruptedError):
+        await asyncio.get_running_loop().sock_sendall(connected, wire)
+
+
+async def _received(connected: socket.socket, *, wait: bool) -> bytes:
+    """Return the next datagram; `wait` where none can have come yet, so that it need not be tried."""
+    while True:
+        if wait:
+            await _readable(connected.fileno())
+        try:
+            return connected.recv(_DATAGRAM)
+        except (BlockingIOError, InterruptedError):
+            wait = True
+
+
+async def _readable(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    ready = loop.create_future()
+    loop.add_reader(descriptor, _note, ready)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(descriptor)
+
+
+def _note(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
 
 
 def _unsent(endpoint: Endpoint, error: OSError) -> tuple[Status, str]:
@@ -162,6 +201,16 @@ class Direct:
             self._heard[endpoint, question] = reply
         return reply
 
+    async def ask_both(
+        self, endpoint: Endpoint, one: Question, other: Question, attempts: int = DNS_ATTEMPTS
+    ) -> tuple[Reply, Reply]:
+        """Ask one server two questions at the same time."""
+        asked = asyncio.create_task(self.ask(endpoint, other, attempts))
+        try:
+            return await self.ask(endpoint, one, attempts), await asked
+        finally:
+            asked.cancel()
+
 
 class Resolver:
     """Asks the operator's recursive resolvers; one object per run, as it remembers each answer for good."""
@@ -191,6 +240,16 @@ class Resolver:
     def begin(self, name: str, rdtype: str) -> None:
         """Ask ahead, for somebody who will look it up."""
         self._under_way(name, rdtype)
+
+    def begin_both(self, name: str) -> None:
+        """Ask ahead for A and AAAA."""
+        self.begin(name, "A")
+        self.begin(name, "AAAA")
+
+    async def lookup_both(self, name: str) -> tuple[Reply, Reply]:
+        """Return the answers for A and AAAA, which are asked for at the same time."""
+        self.begin_both(name)
+        return await self.lookup(name, "A"), await self.lookup(name, "AAAA")
 
     async def unchecked(self, reply: Reply) -> Reply | None:
         """Repeat a lookup that ended in SERVFAIL with DNSSEC validation off; None where it ends so no more."""
@@ -229,20 +288,35 @@ class Resolver:
     async def _asked(self, question: Question) -> Reply:
         """Ask the resolvers in turn until one answers; SERVFAIL may be one resolver's own trouble."""
         started = time.monotonic()
-        reply = failed(question, "not_asked", "no resolver is configured")
+        async with self._outstanding:
+            began, turns = time.monotonic(), self._turns()
+            first = next(turns, None)
+            if first is None:
+                return failed(question, "not_asked", "no resolver is configured")
+            reply = await self._one(first, question)
+            if reply.status not in _ANSWERS:
+                reply = await self._of_others(reply, question, turns, began)
+        return _timed(reply, started)
+
+    def _turns(self) -> Iterator[Endpoint]:
+        """Yield whom to ask, one after the other."""
+        for _ in range(1 if self._silent.issuperset(self.endpoints) else DNS_ATTEMPTS):
+            # A dead resolver costs its timeout once: those that were silent come last.
+            yield from sorted(self.endpoints, key=self._silent.__contains__)
+
+    async def _of_others(self, reply: Reply, question: Question, turns: Iterator[Endpoint], began: float) -> Reply:
+        """Return what those say whose turn it still is, or the failure that tells most."""
         try:
-            async with self._outstanding, Patience(DNS_TOTAL_SECONDS):
-                for _ in range(1 if self._silent.issuperset(self.endpoints) else DNS_ATTEMPTS):
-                    # A dead resolver costs its timeout once: those that were silent come last.
-                    for endpoint in sorted(self.endpoints, key=self._silent.__contains__):
-                        latest = await self._one(endpoint, question)
-                        if latest.status in ("ok", "nodata", "nxdomain", "loop"):
-                            return _timed(latest, started)
-                        reply = _telling(reply, latest)
+            async with _rest(began):
+                for endpoint in turns:
+                    latest = await self._one(endpoint, question)
+                    if latest.status in _ANSWERS:
+                        return latest
+                    reply = _telling(reply, latest)
         except TimeoutError:
             if reply.status == "not_asked":
-                reply = failed(question, "timeout", f"no answer in {DNS_TOTAL_SECONDS:g} s")
-        return _timed(reply, started)
+                return failed(question, "timeout", f"no answer in {DNS_TOTAL_SECONDS:g} s")
+        return reply
 
     async def _one(self, endpoint: Endpoint, question: Question) -> Reply:
         reply = await _attempt(endpoint, question, edns=not {endpoint} & (self._silent | self._plain))

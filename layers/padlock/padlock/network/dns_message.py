@@ -32,6 +32,8 @@ type Status = Literal[
 FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, NOTAUTH, BADVERS = 1, 2, 3, 4, 5, 9, 16
 UDP_PAYLOAD = 1232
 """Fits every path without fragments (DNS flag day 2020)."""
+_REMEMBERED = 1232
+"""Octets of a message up to which what it says is remembered in this process."""
 _AA, _TC, _RD, _CD = 0x0400, 0x0200, 0x0100, 0x0010
 """Flags (RFC 1035 section 4.1.1, RFC 4035 section 3.2.2)."""
 _OPTION = struct.pack("!B2HBBHH", 0, dns.rdatatype.OPT, UDP_PAYLOAD, 0, 0, 0, 0)
@@ -106,6 +108,13 @@ def read(wire: bytes, question: Question, identifier: int) -> Reply | None:
     repeats = wire[dns_wire.HEADER : dns_wire.HEADER + len(asked)].lower() == asked.lower()
     if not repeats and (int.from_bytes(wire[4:6]) or not wire[3] & 0x0F):  # only an error may leave the question out
         return None
+    # Without its identifier a message is the same from each server of a zone, and whenever it is asked.
+    return (_read if len(wire) <= _REMEMBERED else _read.__wrapped__)(b"\0\0" + wire[2:], question, repeats=repeats)
+
+
+@functools.lru_cache(maxsize=512)
+def _read(wire: bytes, question: Question, *, repeats: bool) -> Reply:
+    """Read an answer to this question; whether it repeats the question is known."""
     try:
         return _reply(dns_wire.parse(wire, _labels(question.name) if repeats and wire[5] else None), question)
     except Exception as error:  # noqa: BLE001 — hostile octets make parsers raise anything; it is one observation

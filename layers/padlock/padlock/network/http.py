@@ -2,10 +2,12 @@
 
 h11 refuses what request smugglers use (bare CR in a header, conflicting lengths, endless heads); what it does not
 refuse and a browser cannot mean is refused here. Several requests may be sent at once (section 9.3.2), which costs
-one round trip for all of them; each answer has a parser of its own, as h11 reads only one.
+one round trip for all of them; each answer has a parser of its own, as h11 reads only one. An ordinary answer that
+came whole needs none.
 """
 
 import asyncio
+import functools
 import re
 import time
 from collections.abc import Iterable
@@ -13,7 +15,7 @@ from collections.abc import Iterable
 import h11
 import msgspec
 
-from padlock.network import limits
+from padlock.network import limits, plain_answer
 from padlock.network.connection import Connection
 from padlock.network.failure import NetworkFailure, banner
 from padlock.network.patience import Patience
@@ -64,22 +66,35 @@ class Response(msgspec.Struct, frozen=True):
 
     def all(self, name: str) -> tuple[str, ...]:
         """Return every value of a header, in order, by its lower-case name."""
-        return tuple(value for key, value in self.headers if key == name)
+        return tuple([value for key, value in self.headers if key == name])
 
 
 class _Wire:
     """One answer's way over a connection: octets in, h11 events out."""
 
     def __init__(self, connection: Connection, received: bytes, began: float) -> None:
-        self.parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=limits.HEADER_BYTES)
-        self.parser.send(_A_GET)
-        self.parser.send(_END_OF_REQUEST)
         self.began = began
         self.first_byte = 0.0
         self.head = bytearray()
         """What was received until the head was complete, and what came with its last octets."""
         self._connection = connection
-        self._received = received
+        self._received = received or None
+        """What was received, and not given to the parser yet."""
+
+    @functools.cached_property
+    def parser(self) -> h11.Connection:
+        """The answer's parser, made where one is needed."""
+        parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=limits.HEADER_BYTES)
+        parser.send(_A_GET)
+        parser.send(_END_OF_REQUEST)
+        return parser
+
+    async def plain(self, most: int) -> plain_answer.PlainAnswer | None:
+        """Return the answer where it is an ordinary one and came whole at once, without its events."""
+        if self._received is None:
+            self._received = await self._connection.read("headers")
+        self.first_byte = time.perf_counter() - self.began
+        return plain_answer.read(self._received, most)
 
     async def event(self, phase: str) -> h11.Event | type[h11.PAUSED]:
         """Return the next event; h11.RemoteProtocolError where the peer breaks the protocol."""
@@ -90,8 +105,8 @@ class _Wire:
                 return event  # type: ignore[return-value]  # NEED_DATA is excluded
             if lines > limits.HEADER_LINES:
                 raise h11.RemoteProtocolError(_TOO_MANY_LINES)
-            data = self._received or await self._connection.read(phase)
-            self._received = b""
+            data = await self._connection.read(phase) if self._received is None else self._received
+            self._received = None
             lines += data.count(b"\n")
             self.first_byte = self.first_byte or time.perf_counter() - self.began
             if phase == "headers":
@@ -137,36 +152,41 @@ class Row:
         if self._unsent:
             self._began = self._ended = time.perf_counter()
         wire = _Wire(self._connection, self.received, self._ended)
-        response = await self._read(wire, most, turns, beyond)
+        plain = plain_answer.read(self.received, most)
+        response = self._taken(wire, plain) if plain else await self._read(wire, most, turns, beyond)
         self._ended = wire.began + response.seconds
-        self.received, ended = wire.parser.trailing_data
-        self.is_open = _is_done(wire.parser) and not ended
         return response
+
+    def _taken(self, wire: _Wire, answer: plain_answer.PlainAnswer) -> Response:
+        """Return an answer that came whole."""
+        self.received, self.is_open = answer.rest, True
+        seconds = time.perf_counter() - wire.began
+        return Response(
+            answer.status,
+            answer.headers,
+            answer.body,
+            first_byte=wire.first_byte or seconds,
+            seconds=seconds,
+            reusable=not answer.rest,
+        )
 
     async def _read(self, wire: _Wire, most: int, turns: asyncio.Semaphore | None, beyond: int) -> Response:
         try:
             async with Patience(limits.HEADERS_SECONDS if self._unsent else limits.ROW_SECONDS):
                 await self._send()
+                if plain := await wire.plain(most):
+                    return self._taken(wire, plain)
                 head = await _final_head(wire)
+            response = await _with_body(wire, head, most, turns, beyond)
         except TimeoutError:
-            return _failed(wire, NetworkFailure("timeout", "headers"))
+            response = _failed(wire, NetworkFailure("timeout", "headers"))
         except NetworkFailure as failure:
-            return _failed(wire, failure)
+            response = _failed(wire, failure)
         except h11.ProtocolError as error:
-            return _failed(wire, _broken_head(bytes(wire.head), error))
-        headers = _headers(head, wire.raw_head())
-        body, truncated, failure_of_body = await _body(wire, head, most + beyond, turns)
-        truncated = truncated or len(body) > most
-        return Response(
-            status=head.status_code,
-            headers=headers,
-            body=body[:most],
-            truncated=truncated,
-            failure=None if truncated else failure_of_body,
-            first_byte=wire.first_byte,
-            seconds=time.perf_counter() - wire.began,
-            reusable=_is_done(wire.parser) and wire.parser.trailing_data == (b"", False),
-        )
+            response = _failed(wire, _broken_head(bytes(wire.head), error))
+        self.received, ended = wire.parser.trailing_data
+        self.is_open = _is_done(wire.parser) and not ended
+        return response
 
     async def _send(self) -> None:
         requests, self._unsent = self._unsent, ()
@@ -195,6 +215,7 @@ async def get(
     return await Row(connection, [(host, target, headers)]).answer(most, turns)
 
 
+@functools.lru_cache(maxsize=64)
 def _octets(host: str, target: str, extra: Headers) -> bytes:
     """Return one request as it is sent; h11.LocalProtocolError where something in it would end a line."""
     named = {name.lower() for name, _ in extra}
@@ -223,6 +244,24 @@ async def _final_head(wire: _Wire) -> h11.Response:
         if not isinstance(event, h11.InformationalResponse):
             raise NetworkFailure("closed", "headers")
     raise NetworkFailure("protocol_error", f"more than {limits.INFORMATIONAL_RESPONSES} informational responses")
+
+
+async def _with_body(
+    wire: _Wire, head: h11.Response, most: int, turns: asyncio.Semaphore | None, beyond: int
+) -> Response:
+    headers = _headers(head, wire.raw_head())
+    body, truncated, failure = await _body(wire, head, most + beyond, turns)
+    truncated = truncated or len(body) > most
+    return Response(
+        status=head.status_code,
+        headers=headers,
+        body=body[:most],
+        truncated=truncated,
+        failure=None if truncated else failure,
+        first_byte=wire.first_byte,
+        seconds=time.perf_counter() - wire.began,
+        reusable=_is_done(wire.parser) and wire.parser.trailing_data == (b"", False),
+    )
 
 
 async def _body(

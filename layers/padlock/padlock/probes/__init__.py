@@ -65,7 +65,7 @@ async def _look_when_known(run: Run, look: Look) -> None:
 
 async def _ask_around(run: Run, looks: Sequence[Look]) -> None:
     """Ask everyone else who may know the hosts."""
-    means = Means(run.resolver, Direct(), run.vantage.nameserver_port, tuple(run.allowed), run.cache, run.now)
+    means = Means(run.resolver, Direct(), run.vantage.nameserver_port, tuple(run.allowed))
     run.around = await surroundings(means, run.vantage.public_resolvers, run.site, looks)
     run.timings["dns_surroundings"] = time.perf_counter() - run.began
 

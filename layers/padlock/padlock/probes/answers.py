@@ -1,5 +1,6 @@
 """One URL over one connection, and what comes back as evidence: cut to what is kept, and escaped."""
 
+import functools
 import hashlib
 
 from padlock.evidence import Exchange, Failure, Purpose, SelfReference
@@ -27,6 +28,8 @@ _READ = (
 )
 """Headers that rules and probes read, those first of which an answer has one, and a short one."""
 _NGINX_WITHOUT_CERTIFICATE = "No required SSL certificate was sent"
+_REMEMBERED = 2_048
+"""Octets up to which a body is digested once in this process: many are a server's own few pages."""
 
 
 async def ask_once(
@@ -124,7 +127,7 @@ def _exchange(
         status=response.status,
         headers=_headers(response.headers),
         body=text[:BODY_KEPT].encode()[:BODY_KEPT].decode("utf-8", "ignore"),
-        body_sha256=hashlib.sha256(response.body).hexdigest() if response.status else "",
+        body_sha256=_sha256(response.body) if response.status else "",
         body_size=len(response.body),
         truncated=response.truncated,
         title=title(text),
@@ -132,6 +135,15 @@ def _exchange(
         self_references=_self_references(response, text) if purpose in ("front", "health", "deep", "hop") else (),
         seconds={phase: round(value, 4) for phase, value in seconds.items()},
     )
+
+
+def _sha256(body: bytes) -> str:
+    return (_digest if len(body) <= _REMEMBERED else _digest.__wrapped__)(body)
+
+
+@functools.lru_cache(maxsize=64)
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
 
 
 def _headers(headers: Headers) -> Headers:

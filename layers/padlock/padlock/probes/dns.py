@@ -1,6 +1,7 @@
 """What DNS says of a site's hosts (checklist steps 1 and 2)."""
 
 import asyncio
+import functools
 import ipaddress
 from collections.abc import Sequence
 
@@ -80,24 +81,25 @@ def begin_looks(
 
 async def _sibling(resolver: Resolver, name: str, of_name: asyncio.Task[HostDns], allowed: Sequence[str]) -> HostDns:
     """Return the addresses of a name's www or apex sibling; none where it exists by a wildcard only."""
-    known, sibling, _ = await asyncio.gather(
-        of_name,
-        resolve_host(resolver, sibling_of(name), derived=True, allowed=allowed),
-        _beside_www(resolver, name),
-    )
-    if sibling.exists and await _exists_by_wildcard(resolver, known, sibling):
+    resolver.begin_both(_random_beside(resolver, _www(name)))
+    sibling = await resolve_host(resolver, sibling_of(name), derived=True, allowed=allowed)
+    if sibling.exists and await _exists_by_wildcard(resolver, await of_name, sibling):
         return _without_addresses(sibling)
     return sibling
 
 
 async def random_beside(resolver: Resolver, host: str) -> tuple[Reply, Reply]:
     """Look up a name that nobody published, beside a host: its addresses come from a wildcard (RFC 4592)."""
-    name = f"{resolver.random_label}.{host.partition('.')[2]}"
-    return await asyncio.gather(resolver.lookup(name, "A"), resolver.lookup(name, "AAAA"))
+    return await resolver.lookup_both(_random_beside(resolver, host))
 
 
-async def _beside_www(resolver: Resolver, name: str) -> tuple[Reply, Reply]:
-    return await random_beside(resolver, max(name, sibling_of(name), key=len))
+def _random_beside(resolver: Resolver, host: str) -> str:
+    return f"{resolver.random_label}.{host.partition('.')[2]}"
+
+
+def _www(name: str) -> str:
+    """Return the longer one of a name and its sibling."""
+    return max(name, sibling_of(name), key=len)
 
 
 async def _exists_by_wildcard(resolver: Resolver, name: HostDns, sibling: HostDns) -> bool:
@@ -159,10 +161,7 @@ async def _public(direct: Direct, resolvers: Sequence[Endpoint], looks: Sequence
 
 async def _public_answer(direct: Direct, resolver: Endpoint, host: str) -> PublicResolver:
     # One try each: they are never required, and where port 53 is closed outwards they would hold up every run.
-    a, aaaa = await asyncio.gather(
-        direct.ask(resolver, Question(host, "A"), attempts=1),
-        direct.ask(resolver, Question(host, "AAAA"), attempts=1),
-    )
+    a, aaaa = await direct.ask_both(resolver, Question(host, "A"), Question(host, "AAAA"), attempts=1)
     failing = next((reply for reply in (a, aaaa) if reply.status == "servfail"), None)
     if failing is None:
         return PublicResolver(resolver[0], host, lookup_of(a), lookup_of(aaaa))
@@ -173,7 +172,7 @@ async def _public_answer(direct: Direct, resolver: Endpoint, host: str) -> Publi
 
 async def _wildcard(resolver: Resolver, name: str) -> dict[str, tuple[str, ...]]:
     """Return the addresses of a random name beside the www host."""
-    a, aaaa = await _beside_www(resolver, name)
+    a, aaaa = await random_beside(resolver, _www(name))
     return {name: a.records + aaaa.records}
 
 
@@ -191,6 +190,7 @@ async def _targets(resolver: Resolver, declared: Sequence[str]) -> dict[str, Loo
     }
 
 
+@functools.lru_cache(maxsize=256)
 def _is_network(text: str) -> bool:
     try:
         ipaddress.ip_network(text)

@@ -7,11 +7,11 @@ is known.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
-from padlock.evidence import HostDns, NameserverAnswer, Zone
+from padlock.evidence import HostDns, Lookup, NameserverAnswer, Zone
 from padlock.network.dns_message import Question, Reply
 from padlock.network.limits import DNS_ZONE_SECONDS, NAMESERVERS
 from padlock.network.vantage import Endpoint
@@ -22,6 +22,7 @@ SECOND_LOOK_SECONDS = 1.2
 counts down to show it."""
 SECOND_LOOK_ROUNDS = 5
 """Times that they are asked then: of a weighted pool a server gives another address sooner or later."""
+_FAMILIES = ("A", "AAAA")
 OTHER_TYPES = ("A", "AAAA", "MX", "TXT", "NS", "SOA")
 """Asked for beside a CNAME."""
 
@@ -118,19 +119,19 @@ class Prober:
     async def _in_time(self, serving: _Serving, host: str) -> tuple[NameserverAnswer, ...] | None:
         """Return what each of the zone's servers says of a host; None where that takes too long."""
 
-        async def own() -> tuple[NameserverAnswer, ...]:
-            return await self._look(await asyncio.shield(serving.own), [host], self._direct.ask)
-
         async def others() -> tuple[NameserverAnswer, ...]:
             _, servers = await asyncio.shield(serving.others)
             return await self._look(servers, [host], self._direct.ask)
 
+        more = asyncio.create_task(others())
         try:
             async with asyncio.timeout(DNS_ZONE_SECONDS):
-                first, more = await asyncio.gather(own(), others())
+                own = await asyncio.shield(serving.own)
+                return await self._look(own, [host], self._direct.ask) + await more
         except TimeoutError:
             return None
-        return first + more
+        finally:
+            more.cancel()
 
     async def _zone(self, held: Sequence[_Held]) -> Zone:
         apex, hosts = held[0].cut.apex, [one.host for one in held]
@@ -145,9 +146,14 @@ class Prober:
         answers = tuple(answer for of_server in zip(*said, strict=True) for answer in of_server)
         forgotten, more = serving.others.result()
         odd = [host for host in names if host in disagreeing(answers)]
-        (second, serials), other = await asyncio.gather(
-            self._second_in_time(apex, [*serving.own.result(), *more], odd), self._other_data(answers)
-        )
+        second: tuple[NameserverAnswer, ...] = ()
+        serials: dict[str, int] = {}
+        if odd:
+            (second, serials), other = await asyncio.gather(
+                self._second_in_time(apex, [*serving.own.result(), *more], odd), self._other_data(answers)
+            )
+        else:
+            other = await self._other_data(answers)
         return Zone(
             apex,
             names,
@@ -161,14 +167,16 @@ class Prober:
         )
 
     async def _look(self, servers: Sequence[Server], hosts: Sequence[str], ask: Ask) -> tuple[NameserverAnswer, ...]:
-        return tuple(await asyncio.gather(*(self._answer(server, host, ask) for server in servers for host in hosts)))
-
-    async def _answer(self, server: Server, host: str, ask: Ask) -> NameserverAnswer:
-        if server.unusable:
-            a, aaaa = (msgspec.structs.replace(server.unusable, name=host, rdtype=rdtype) for rdtype in ("A", "AAAA"))
-        else:
-            a, aaaa = map(lookup_of, await self._asked(server.address, host, ("A", "AAAA"), ask))
-        return NameserverAnswer(server.name, server.address, host, a, aaaa)
+        asked = [(server.address, host) for server in servers if not server.unusable for host in hosts]
+        replies = await asyncio.gather(
+            *(
+                ask((address, self._port), Question(host, rdtype, recurse=False))
+                for address, host in asked
+                for rdtype in _FAMILIES
+            )
+        )
+        told = map(lookup_of, replies)
+        return tuple(_answer(server, host, told) for server in servers for host in hosts)
 
     async def _asked(self, address: str, host: str, rdtypes: Iterable[str], ask: Ask) -> list[Reply]:
         questions = [Question(host, rdtype, recurse=False) for rdtype in rdtypes]
@@ -188,8 +196,6 @@ class Prober:
         self, apex: str, servers: Sequence[Server], odd: Sequence[str]
     ) -> tuple[tuple[NameserverAnswer, ...], dict[str, int]]:
         """Ask again about hosts of which the servers say different things, and which version of the zone each has."""
-        if not odd:
-            return (), {}
         await asyncio.sleep(SECOND_LOOK_SECONDS)
         again = self._direct.ask_again
         rounds = [await self._look(servers, odd, again) for _ in range(SECOND_LOOK_ROUNDS)]
@@ -209,6 +215,15 @@ class Prober:
             for host, found in zip(aliased, replies, strict=True)
         }
         return {host: types for host, types in beside.items() if types}
+
+
+def _answer(server: Server, host: str, told: Iterator[Lookup]) -> NameserverAnswer:
+    """Return what a server says of a host: the next two answers, or why it could not be asked."""
+    if server.unusable:
+        a, aaaa = (msgspec.structs.replace(server.unusable, name=host, rdtype=rdtype) for rdtype in _FAMILIES)
+    else:
+        a, aaaa = next(told), next(told)
+    return NameserverAnswer(server.name, server.address, host, a, aaaa)
 
 
 def _serial(reply: Reply) -> int | None:

@@ -26,15 +26,16 @@ async def offer_obsolete(run: Run, host: str, address: str) -> None:
     ssl3, *tls = (replace(planned, version=version) for version in ("SSLv3", "TLSv1", "TLSv1.1"))
     for one in tls:
         _record(run, one)
-    await asyncio.gather(_offer_ssl3(run, ssl3), _offer_tls(run, tls))
+    # Once at each address: SSL 3.0 has no SNI, so that every host there meets the same default server.
+    here = _ssl3_at(run, address)
+    _record(run, replace(here[0], host=host) if here else ssl3)
+    if not here:
+        run.spawn(_offer_ssl3(run, ssl3))
+    await _offer_tls(run, tls)
 
 
 async def _offer_ssl3(run: Run, planned: ObsoleteOffer) -> None:
-    """Offer SSL 3.0 once at each address: it has no SNI, so that every host there meets the same default server."""
-    here = _ssl3_at(run, planned.address)
-    _record(run, replace(here[0], host=planned.host) if here else planned)
-    if here:
-        return
+    """Offer SSL 3.0 to an address, on behalf of every host there."""
     key = planned.version, planned.address, planned.port
     taken = await shared(key, lambda: _taken(run, planned), lambda seen: seen.failure is None)
     for one in _ssl3_at(run, planned.address):

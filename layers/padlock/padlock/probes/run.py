@@ -7,8 +7,7 @@ deadline loses nothing and hides nothing.
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -35,7 +34,7 @@ from padlock.evidence import (
     Zone,
 )
 from padlock.network.addresses import allowed_networks
-from padlock.network.connection import Connection, connect, has_route
+from padlock.network.connection import has_route
 from padlock.network.failure import NetworkFailure, printable
 from padlock.network.http import Response
 from padlock.network.limits import ADDRESSES_PER_HOST, BODIES_AT_ONCE, CONNECTIONS_PER_SITE
@@ -45,6 +44,7 @@ from padlock.probes.cache import Cache
 from padlock.probes.dns import resolve_host, resolver_of
 from padlock.probes.turns import Turns
 from padlock.probes.urls import DEFAULT_PORTS, Refused, Url
+from padlock.probes.visit import Visit
 from padlock.site import Site
 
 type Surroundings = tuple[
@@ -177,22 +177,16 @@ class Run:
         if key in self.handshakes:
             self.handshakes[key] = msgspec.structs.replace(self.handshakes[key], client_certificate=True)
 
-    @asynccontextmanager
-    async def connection(
-        self, host: str, address: str, port: int, *, again: bool = False
-    ) -> AsyncIterator[Connection]:
-        """Open a connection for one host, in turn; NetworkFailure where that does not work.
+    def connection(self, host: str, address: str, port: int, *, again: bool = False) -> Visit:
+        """Return a connection for one host to be opened, in turn.
 
         `again` is a second look, which waits until nothing else is open at the address.
         """
-        turn = self._turns.again(address) if again else self._turns.first(address)
-        share = max(_FEWEST_CONNECTIONS, CONNECTIONS_PER_SITE // (len(self.site.hosts) or 2))
-        async with turn, self._slots.setdefault(host, asyncio.Semaphore(share)):
-            connection = await connect(address, port, self.allowed)
-            try:
-                yield connection
-            finally:
-                connection.close()
+        slots = self._slots.get(host)
+        if slots is None:
+            share = max(_FEWEST_CONNECTIONS, CONNECTIONS_PER_SITE // (len(self.site.hosts) or 2))
+            slots = self._slots[host] = asyncio.Semaphore(share)
+        return Visit(self._turns, slots, address, port, self.allowed, again=again)
 
     def record_port(self, state: PortState) -> None:
         """Keep what a port does; a failure after a failure is confirmed."""
@@ -221,8 +215,7 @@ class Run:
         self.record(answer)
         waiting = self._answers.get((answer.exchange.url, answer.exchange.address))
         if waiting and not waiting.done():
-            # Who walks with cookies asks anew; kept for each URL and address they may take megabytes.
-            waiting.set_result(msgspec.structs.replace(answer, cookies=()))
+            waiting.set_result(_without_cookies(answer))
 
     def expect_challenge(self, url: Url, address: str) -> None:
         """Announce a challenge, which is kept by whoever goes its way and nowhere else."""
@@ -232,7 +225,7 @@ class Run:
         """Hand a challenge's answer to the ways that lead over it."""
         waiting = self._challenges.get((answer.exchange.url, answer.exchange.address))
         if waiting and not waiting.done():
-            waiting.set_result(msgspec.structs.replace(answer, cookies=()))
+            waiting.set_result(_without_cookies(answer))
 
     async def after_main_looks(self, seconds: float) -> None:
         """Wait, at most so long, until every exchange that is announced by now is settled."""
@@ -316,6 +309,11 @@ class Run:
 def failure_of(failure: NetworkFailure) -> Failure:
     """Return what the network package raised as evidence."""
     return Failure(failure.kind, failure.detail)  # type: ignore[arg-type]  # its kinds are these
+
+
+def _without_cookies(answer: Answer) -> Answer:
+    # Who walks with cookies asks anew; kept for each URL and address they may take megabytes.
+    return msgspec.structs.replace(answer, cookies=()) if answer.cookies else answer
 
 
 def _confirmed[T: PortState | Handshake](seen: T, before: Failure | None) -> T:

@@ -4,7 +4,6 @@ Unlike a site's own servers they are verified: certificate chain and host name, 
 that is down, slow or answers nonsense is a Failure in what comes back, never an exception, within `SERVICE_SECONDS`.
 """
 
-import asyncio
 import re
 from urllib.parse import urljoin, urlsplit
 
@@ -102,7 +101,7 @@ async def _asked(run: Run, url: Url, limit: int, accept: str, service: str) -> F
     """Ask each of the service's addresses, at most two of them, until one answers."""
     # The operator's own services may stand in any of the operator's networks, whatever the site declares.
     allowed = run.vantage.networks if _is_operators(run, url, service) else run.allowed
-    a, aaaa = await asyncio.gather(run.resolver.lookup(url.host, "A"), run.resolver.lookup(url.host, "AAAA"))
+    a, aaaa = await run.resolver.lookup_both(url.host)
     found = a.records + aaaa.records
     vetted = [address for address in found if not refusal(address, allowed)]
     if not vetted:

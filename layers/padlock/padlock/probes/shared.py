@@ -29,7 +29,8 @@ async def shared[T](key: Key, look: Callable[[], Awaitable[T]], lasts: Callable[
     looks = _looks.setdefault(loop, {})
     began, other = looks.get(key, (0.0, None))
     if other is not None and loop.time() - began < _SECONDS:
-        await asyncio.wait([other], timeout=_PATIENCE)
+        if not other.done():
+            await asyncio.wait([other], timeout=_PATIENCE)
         seen = cast("T | None", other.result()) if other.done() else None
         return await look() if seen is None else seen
     mine: asyncio.Future[object] = loop.create_future()

@@ -21,12 +21,21 @@ _MOST_WRONG = 100
 """Characters of a body in UTF-16 that are none; at the next one it is not read any further."""
 _HEAD = 65_536
 """Where a title is looked for."""
+_REMEMBERED = 2_048
+"""Octets or characters up to which a text is read once in this process: many answers are a server's own few pages."""
 
 
 def decoded(response: Response) -> str:
     """Return the body as text, with replacement characters where it is none; empty where its coding is not known."""
-    body = _uncoded(response)
     declared = ";".join(response.all("content-type")[:1])
+    codings = response.all("content-encoding")
+    is_short = len(response.body) + len(declared) <= _REMEMBERED and not codings
+    return (_decoded if is_short else _decoded.__wrapped__)(response.body, declared, codings)
+
+
+@functools.lru_cache(maxsize=64)
+def _decoded(sent: bytes, declared: str, codings: tuple[str, ...]) -> str:
+    body = _uncoded(sent, codings)
     named = re.search(r"charset=[\"']?([\w.:-]{1,40})", declared, re.IGNORECASE)
     meta = re.search(rb"<meta[^>]{0,200}charset=[\"']?([\w.:-]{1,40})", body[:1024], re.IGNORECASE)
     charset = named[1] if named else meta[1].decode("ascii", "replace") if meta else "utf-8"
@@ -69,19 +78,24 @@ def _utf_16(body: bytes, charset: str) -> str:
 
 def title(text: str) -> str:
     """Return the title of a page, its white space collapsed, at most 300 characters."""
+    return (_title if len(text) <= _REMEMBERED else _title.__wrapped__)(text)
+
+
+@functools.lru_cache(maxsize=64)
+def _title(text: str) -> str:
     found = re.search(r"<title\b[^<>]{0,200}>([^<]{0,2000})", text[:_HEAD], re.IGNORECASE)
     return " ".join(html.unescape(found[1]).split())[:300] if found else ""
 
 
-def _uncoded(response: Response) -> bytes:
+def _uncoded(body: bytes, declared: tuple[str, ...]) -> bytes:
     """Undo a coding that was sent although none was asked for, up to the cap on bodies."""
-    codings = [coding.strip().lower() for value in response.all("content-encoding") for coding in value.split(",")]
+    codings = [coding.strip().lower() for value in declared for coding in value.split(",")]
     codings = [coding for coding in codings if coding and coding != "identity"]
     if not codings:
-        return response.body
+        return body
     if codings not in (["gzip"], ["x-gzip"], ["deflate"]):
         return b""
     try:
-        return zlib.decompressobj(wbits=47).decompress(response.body, BODY_BYTES)
+        return zlib.decompressobj(wbits=47).decompress(body, BODY_BYTES)
     except zlib.error:
         return b""

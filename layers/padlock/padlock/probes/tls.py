@@ -7,7 +7,7 @@ one, and whether browsers, which offer less than OpenSSL does, find anything the
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial as bound
 from typing import Literal
 
@@ -44,9 +44,10 @@ async def reach(run: Run, host: str, address: str, scheme: Literal["http", "http
     run.ports.setdefault((host, address, port), msgspec.structs.replace(seen, failure=CUT_OFF))
     failure = NetworkFailure("internal")
     for again in (False, True):
-        async with AsyncExitStack() as stack:
+        visit = run.connection(host, address, port, again=again)
+        try:
             try:
-                connection = await stack.enter_async_context(run.connection(host, address, port, again=again))
+                connection = await visit.open()
             except NetworkFailure as error:
                 failure = error
                 run.record_port(msgspec.structs.replace(seen, failure=failure_of(failure)))
@@ -64,6 +65,8 @@ async def reach(run: Run, host: str, address: str, scheme: Literal["http", "http
                 run.spawn(ask_as_browser(run, host, address))
             yield connection
             return
+        finally:
+            visit.close()
     if scheme == "https" and failure.kind in _MAY_BE_PLAIN and failure.detail != "connect":
         failure = await _explained(run, host, address, failure)
     raise failure

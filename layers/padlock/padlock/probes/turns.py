@@ -8,8 +8,7 @@ counts only where it is seen again in quiet.
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable
 
 from padlock.network.limits import PATIENCE_SECONDS
 
@@ -25,20 +24,34 @@ class Turns:
         self._again: Counter[str] = Counter()
         self._changed = asyncio.Event()
 
-    @asynccontextmanager
-    async def first(self, address: str) -> AsyncIterator[None]:
-        """Look for the first time: at once, unless a second look goes on."""
-        await self._wait(lambda: not self._again[address])
-        with self._counted(self._first, address):
-            yield
+    async def begin(self, address: str, *, again: bool) -> None:
+        """Wait for one's turn: a first look only while a second one goes on, a second look for all first ones.
 
-    @asynccontextmanager
-    async def again(self, address: str) -> AsyncIterator[None]:
-        """Look for the second time: once every first look is over, and a little later."""
-        with self._counted(self._again, address):
+        It has begun where this returns; an error or a cancellation leaves nothing to end.
+        """
+        if again:
+            await self._begin_again(address)
+        else:
+            if self._again[address]:
+                await self._wait(lambda: not self._again[address])
+            self._first[address] += 1
+
+    def end(self, address: str, *, again: bool) -> None:
+        """Let others have their turn."""
+        looks = self._again if again else self._first
+        looks[address] -= 1
+        self._changed.set()  # wakes those that wait now; who waits later waits for the next change
+        self._changed = asyncio.Event()
+
+    async def _begin_again(self, address: str) -> None:
+        """Wait until every first look is over, and a little longer, while no new one begins."""
+        self._again[address] += 1
+        try:
             await self._wait(lambda: not self._first[address])
             await asyncio.sleep(PAUSE_SECONDS)
-            yield
+        except BaseException:
+            self.end(address, again=True)
+            raise
 
     async def _wait(self, until: Callable[[], bool]) -> None:
         if until():
@@ -47,13 +60,3 @@ class Turns:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while not until():
                     await self._changed.wait()
-
-    @contextmanager
-    def _counted(self, looks: Counter[str], address: str) -> Iterator[None]:
-        looks[address] += 1
-        try:
-            yield
-        finally:
-            looks[address] -= 1
-            self._changed.set()  # wakes those that wait now; who waits later waits for the next change
-            self._changed = asyncio.Event()

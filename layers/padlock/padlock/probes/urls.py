@@ -21,6 +21,9 @@ _REMEMBERED = 1024
 _KEPT_AS_IS = "/:?#[]@!$&'()*+,;=%-._~|^\\"
 """Characters of a path and query that need no percent-encoding, or have it already."""
 
+_WHOLE = re.compile(r"https?://[a-z0-9.-]+(?::[0-9]+)?/[A-Za-z0-9/_.-]*")
+"""A URL that needs nothing to be whole, and that all read alike."""
+
 
 class Url(msgspec.Struct, frozen=True):
     """An absolute URL without fragment; the host in A-labels."""
@@ -80,6 +83,8 @@ def resolve(base: Url, location: str, site: Site, hosts: Collection[str]) -> Url
 @functools.lru_cache(maxsize=256)
 def _joined(base: Url, text: str) -> tuple[str, SplitResult]:
     """Return the URL that a reference comes to, whole and taken apart."""
+    if _WHOLE.fullmatch(text):
+        return text, urlsplit(text)
     joined = urljoin(str(base), _as_browsers_read(base, text))
     return joined, urlsplit(joined)
 

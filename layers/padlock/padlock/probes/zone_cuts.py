@@ -9,7 +9,6 @@ import asyncio
 import operator
 from collections import defaultdict
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 
 import msgspec
 
@@ -19,11 +18,7 @@ from padlock.network.dns import Direct, Resolver
 from padlock.network.dns_message import Question, Reply
 from padlock.network.limits import DELEGATION_STEPS, DNS_ZONE_SECONDS, NAMESERVERS
 from padlock.probes import registry
-from padlock.probes.cache import Cache
 
-KEPT = timedelta(hours=6)
-"""The longest that a registry's servers are kept; never longer than their own TTL, as a resolver would."""
-_SHORTEST_KEPT = timedelta(minutes=1)
 _OF_LOOKUP = operator.attrgetter(*Lookup.__struct_fields__)
 _ASKED_ABOVE = 2
 """Servers of a zone that are asked for what it delegates."""
@@ -38,8 +33,6 @@ class Means(msgspec.Struct, frozen=True):
     """Of authoritative servers."""
     allowed: tuple[str, ...]
     """CIDR ranges that may be asked, beyond the public ones."""
-    cache: Cache
-    now: datetime
 
 
 class Delegation(msgspec.Struct, frozen=True):
@@ -59,22 +52,12 @@ class Server(msgspec.Struct, frozen=True):
     unusable: Lookup | None = None
 
 
-class _Above(msgspec.Struct, frozen=True):
-    """The servers of a zone that are asked for what it delegates."""
-
-    servers: Delegation | None
-    kept: bool = False
-    """They were known before this run."""
-    holds: timedelta = timedelta()
-    """For how long they may be kept."""
-
-
 class Cuts:
     """Finds the zones of one site's hosts."""
 
     def __init__(self, means: Means) -> None:
         self._means = means
-        self._registries: dict[str, asyncio.Task[_Above]] = {}
+        self._registries: dict[str, asyncio.Task[Delegation | None]] = {}
 
     def begin(self, host: str) -> None:
         """Ask ahead for what nearly every host needs: the servers of its domain, and of the registry above that."""
@@ -111,36 +94,29 @@ class Cuts:
         return Delegation("")
 
     async def delegated(self, apex: str) -> Delegation:
-        """Return the zone's servers as the zone above names them; none where that cannot be seen.
-
-        Kept servers that no longer answer for the zone above are looked up anew.
-        """
+        """Return the zone's servers as the zone above names them; none where that cannot be seen."""
         parent = apex.partition(".")[2]
         if not parent:
             return Delegation(apex)
         is_registrys = registry.registrable(apex) == apex
         # Shielded: it may be asked for two zones, and one of them may run out of time.
         above = await (asyncio.shield(self._registry(parent)) if is_registrys else self._looked_up(parent))
-        replies = await self._ask_two(above.servers, apex) if above.servers else []
-        if above.kept and not any(_is_telling(reply, apex) for reply in replies):
-            above = await self._looked_up(parent)
-            replies = await self._ask_two(above.servers, apex) if above.servers else []
-        if is_registrys and not above.kept and any(_is_telling(reply, apex) for reply in replies):
-            await self._keep(parent, above)
+        replies = await self._ask_two(above, apex) if above else []
         referral = next((reply for reply in replies if reply.delegation == apex), None)
         return Delegation(apex, referral.nameservers, _glue(referral)) if referral else Delegation(apex)
 
     async def servers(self, zone: Delegation) -> list[Server]:
         """Return every address of a zone's servers, IPv4 first, vetted."""
-        found = await asyncio.gather(*(self._addresses(name, zone.glue.get(name, ())) for name in zone.nameservers))
+        looks = [self._addresses(name, zone.glue.get(name, ())) for name in zone.nameservers]
+        all_known = all(zone.glue.get(name) for name in zone.nameservers)
+        found = [await look for look in looks] if all_known else await asyncio.gather(*looks)
         servers = [server for entries in found for server in entries]
         return sorted(servers, key=lambda server: ":" in server.address)[:NAMESERVERS]
 
     async def _addresses(self, name: str, glue: tuple[str, ...]) -> list[Server]:
         addresses = glue
         if not addresses:
-            resolver = self._means.resolver
-            a, aaaa = await asyncio.gather(resolver.lookup(name, "A"), resolver.lookup(name, "AAAA"))
+            a, aaaa = await self._means.resolver.lookup_both(name)
             addresses = a.records + aaaa.records
             if not addresses:
                 return [Server(name, unusable=_without_address(a))]
@@ -181,56 +157,30 @@ class Cuts:
             *(self._means.direct.ask((server.address, self._means.port), question) for server in servers)
         )
 
-    def _registry(self, zone: str) -> asyncio.Task[_Above]:
+    def _registry(self, zone: str) -> asyncio.Task[Delegation | None]:
         """Return the look for a registry's servers, which is made once."""
         if zone not in self._registries:
-            self._registries[zone] = asyncio.create_task(self._kept(zone))
+            self._registries[zone] = asyncio.create_task(self._looked_up(zone))
         return self._registries[zone]
 
-    async def _kept(self, zone: str) -> _Above:
-        """Return a registry's servers as they were kept, or as the resolver names them."""
-        data = await self._means.cache.get(_key(zone), self._means.now)
-        try:
-            return (
-                _Above(msgspec.json.decode(data, type=Delegation), kept=True) if data else await self._looked_up(zone)
-            )
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return await self._looked_up(zone)
-
-    async def _keep(self, zone: str, above: _Above) -> None:
-        """Keep a registry's servers, which have just answered."""
-        if above.holds >= _SHORTEST_KEPT:
-            await self._means.cache.put(_key(zone), msgspec.json.encode(above.servers), self._means.now + above.holds)
-
-    async def _looked_up(self, zone: str) -> _Above:
+    async def _looked_up(self, zone: str) -> Delegation | None:
         """Return the servers of a zone, those that are asked with their addresses."""
         reply = await self._means.resolver.lookup(zone, "NS")
         told = await self._told(zone, reply)
         if not told:
-            return _Above(None)
+            return None
         asked = told.nameservers[:_ASKED_ABOVE]
         pairs = [(name, rdtype) for name in asked for rdtype in ("A", "AAAA")]
         replies = await asyncio.gather(*(self._means.resolver.lookup(*pair) for pair in pairs))
         glue: dict[str, tuple[str, ...]] = defaultdict(tuple)
         for (name, _), found in zip(pairs, replies, strict=True):
             glue[name] += found.records
-        lives = [found.ttl or 0 for found in (reply, *replies) if found.records]
-        holds = min(timedelta(seconds=min(lives)), KEPT) if told.apex == zone else timedelta()
-        return _Above(Delegation(told.apex, asked, {name: glue[name] for name in asked if glue[name]}), holds=holds)
+        return Delegation(told.apex, asked, {name: glue[name] for name in asked if glue[name]})
 
 
 def lookup_of(reply: Reply) -> Lookup:
     """Return the part of a reply that is evidence."""
     return Lookup(*_OF_LOOKUP(reply))
-
-
-def _key(zone: str) -> str:
-    return f"dns-servers:{zone}"
-
-
-def _is_telling(reply: Reply, apex: str) -> bool:
-    """Whether a server of the zone above says what it delegates: it refers to the zone, or serves both."""
-    return reply.delegation == apex or (reply.authoritative and reply.status in ("ok", "nodata"))
 
 
 def _without_address(reply: Reply) -> Lookup:

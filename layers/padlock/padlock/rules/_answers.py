@@ -25,6 +25,7 @@ _CHALLENGES: tuple[tuple[str | None, str], ...] = (
     (None, "/.within.website/x/cmd/anubis/"),
 )
 """Title (None: any) and text of challenge pages; ordinary pages of the same providers hold some of these texts."""
+_CHALLENGED = "the checker was answered with a challenge that only browsers pass"
 _CDNS = {"cf-ray": "Cloudflare", "x-amz-cf-id": "CloudFront"}
 """Headers of CDNs that can fetch a site over plain HTTP while visitors use HTTPS."""
 _BROKEN_HEAD = "its head breaks HTTP: "
@@ -133,6 +134,8 @@ def judge_each(host: str, looked: Look, judge: Callable[[Exchange], Problem | Un
             faults[address] = outcome
         elif isinstance(outcome, Unknown):
             missed[address] = outcome.reason
+    if not faults and not missed:
+        return
     judged = [address for address in looked.seen if address not in missed]
     yield from spread(host, faults, judged)
     yield from not_seen(host, missed, judged)
@@ -151,9 +154,12 @@ def fronted_by(evidence: Evidence, host: str) -> str:
 
 def challenged(exchange: Exchange) -> str:
     """Return that an answer is a challenge which browsers pass and the checker does not; empty where it is none."""
-    shown = any(text in exchange.body and title in (None, exchange.title) for title, text in _CHALLENGES)
-    if shown or any(name in _PROBER_ONLY for name, _ in exchange.headers):
-        return "the checker was answered with a challenge that only browsers pass"
+    for title, text in _CHALLENGES:
+        if text in exchange.body and title in (None, exchange.title):
+            return _CHALLENGED
+    for name, _ in exchange.headers:
+        if name in _PROBER_ONLY:
+            return _CHALLENGED
     return ""
 
 

@@ -42,6 +42,7 @@ TEXTS: Mapping[str, str] = {
     ".parkingcrew.net/": "a parking page",
     ".parklogic.com/": "a parking page",
 }
+_BEGINNINGS = {title.removesuffix("*"): name for title, name in TITLES.items() if title.endswith("*")}
 _SHORT = 4_096
 """Octets of a page that is recognised by a text of its body."""
 
@@ -49,9 +50,14 @@ _SHORT = 4_096
 def default_page(exchange: Exchange) -> str:
     """Return which welcome or parking page an answer is; empty where it is none."""
     title = " ".join(exchange.title.split())
-    for known, name in TITLES.items():
-        if title == known or (known.endswith("*") and title.startswith(known[:-1])):
+    if title in TITLES:
+        return TITLES[title]
+    for beginning, name in _BEGINNINGS.items():
+        if title.startswith(beginning):
             return name
     if exchange.body_size > _SHORT:
         return ""
-    return next((name for text, name in TEXTS.items() if text in exchange.body), "")
+    for text, name in TEXTS.items():
+        if text in exchange.body:
+            return name
+    return ""

@@ -15,7 +15,7 @@ def once[**P, T](ask: Callable[Concatenate[Evidence, P], T]) -> Callable[Concate
 
     @functools.wraps(ask)
     def answer(evidence: Evidence, *args: P.args, **kwargs: P.kwargs) -> Any:
-        known, key = evidence.known, (ask, args, *kwargs.items())
+        known, key = evidence.known, (ask, args, *kwargs.items()) if kwargs else (ask, args)
         try:
             return known[key]
         except KeyError:

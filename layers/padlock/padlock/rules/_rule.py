@@ -69,6 +69,16 @@ class Rule(msgspec.Struct, frozen=True):
     """What it finds may pass by itself, as a timeout, a refusal or a 5xx does: one look alone alerts nobody."""
 
 
+def outcomes(rule: Rule, evidence: Evidence) -> list[Outcome]:
+    """Return what a rule says of evidence, of which it is asked once; a fault of the rule's is raised."""
+    known = evidence.known
+    found: list[Outcome] | None = known.get(rule.code)
+    if found is None:
+        said = rule.check(evidence.site, evidence)
+        found = known[rule.code] = [Problem(*seen) if isinstance(seen, tuple) else seen for seen in said]
+    return found
+
+
 RULES: dict[str, Rule] = {}
 """Code → rule, in the order in which a request meets what they check."""
 

@@ -66,7 +66,8 @@ def unseen_certificates(evidence: Evidence, host: str) -> Iterator[Unknown]:
 def judge(evidence: Evidence, fault: Callable[[Served], Problem | Unknown | None]) -> Iterator[Problem | Unknown]:
     """Apply one question to every served certificate; the answers' subjects are ignored."""
     for host in evidence.hosts:
-        yield from unseen_certificates(evidence, host)
+        if without_certificate(evidence, host) or not served(evidence, host):
+            yield from unseen_certificates(evidence, host)
         looked: list[str] = []
         faults: dict[str, Problem] = {}
         doubts: dict[str, str] = {}
@@ -78,9 +79,10 @@ def judge(evidence: Evidence, fault: Callable[[Served], Problem | Unknown | None
             looked.append(address)
             if answer:
                 faults.setdefault(address, answer)
-        unclear = {address: why for address, why in doubts.items() if address not in faults}
-        yield from not_seen(host, unclear, looked)
-        yield from spread(host, faults, looked)
+        if doubts or faults:
+            unclear = {address: why for address, why in doubts.items() if address not in faults}
+            yield from not_seen(host, unclear, looked)
+            yield from spread(host, faults, looked)
 
 
 def covers(certificate: Certificate, host: str) -> bool:

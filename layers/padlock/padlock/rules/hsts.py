@@ -11,7 +11,7 @@ from padlock.findings import Severity, is_among
 from padlock.rules._answers import blocked, host_of, judge_each, look
 from padlock.rules._hsts_header import InvalidPolicy, Policy, parse
 from padlock.rules._locations import chains_of
-from padlock.rules._rule import RULES, NotApplicable, Outcome, Problem, Unknown, rule
+from padlock.rules._rule import RULES, NotApplicable, Outcome, Problem, Unknown, outcomes, rule
 from padlock.rules._subjects import listed, quoted
 from padlock.site import Site
 
@@ -289,8 +289,7 @@ def _broken(site: Site, evidence: Evidence) -> dict[str, list[str]]:
         if site.disable and is_among(code, site.disable):
             continue
         found = RULES[code]
-        for outcome in found.check(site, evidence):
-            problem = Problem(*outcome) if isinstance(outcome, tuple) else outcome
+        for problem in outcomes(found, evidence):
             if isinstance(problem, Problem) and (problem.severity or found.severity) is Severity.ERROR:
                 codes = broken.setdefault(problem.subject.split(" ")[0], [])
                 codes += [code] if code not in codes else []

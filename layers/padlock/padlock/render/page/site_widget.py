@@ -1,10 +1,11 @@
 """One site in a dashboard's widget: how it is, what is open and can be acknowledged, why, and what heals it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
-from padlock.findings import Cause, Report
+from padlock.findings import Cause, Report, Severity
 from padlock.render.escape import phrase
 from padlock.render.page.elements import Child, Markup, element, join
 from padlock.render.page.findings import by_step, entries
@@ -56,10 +57,15 @@ def site_widget(view: SiteView, function: str = "", theme: Theme = "light") -> s
         table(
             "Open findings",
             ("Severity", "What", "Of", "Since", ""),
-            [finding_row(row, view.at, acting, SPANS) for row in view.findings],
+            [finding_row(row, view.at, acting, _spans(row)) for row in view.findings],
         ),
         _further(view.report) if view.report else None,
     )
+
+
+def _spans(row: OpenRow) -> Sequence[int]:
+    """Return for how long a finding can be acknowledged; nobody is told of a notice anyway."""
+    return () if row.severity is Severity.NOTICE else SPANS
 
 
 def _head(view: SiteView) -> Markup:
