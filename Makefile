@@ -47,7 +47,7 @@ check: install ## check a site from here: make check SITE=example.com
 .PHONY: test
 test: install .venv-sam/.installed lab-tools ## run every test; what cannot be had is skipped and said
 	$(BIN)/python -m pytest -n 2 -rsfE -m "not lab and not sam and not emulator"
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "lab or sam or emulator" --durations=5 -rsfE
+	$(BIN)/python -m pytest -m "lab or sam or emulator" --durations=5 -rsfE
 
 .PHONY: lab-tools
 lab-tools: ## as root on Debian, install the servers and the browser that the tests run

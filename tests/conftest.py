@@ -11,13 +11,6 @@ from local.pump import Pump
 from tests.loopback_site import LoopbackSite
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what shares the lab in one process, and what shares a build of the stack in another."""
-    for item in items:
-        group = "lab" if item.get_closest_marker("lab") else "stack"
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Write half characters in what a test logged or printed as escapes: pytest-xdist cannot pass them on."""

@@ -53,6 +53,6 @@ def test_client_says_who_it_is(ours: Any) -> None:
     for _ in range(2):
         with pytest.raises(ClientError):
             ours.scan(TableName="no-such-table")
-    assert {str(agent, "ascii") if isinstance(agent, bytes) else agent for agent in seen} == {
-        f"{storage.USER_AGENT} Botocore/{storage.USER_AGENT.rpartition('/')[2]}"
-    }
+    (agent,) = {str(agent, "ascii") if isinstance(agent, bytes) else agent for agent in seen}
+    # Powertools, once a process has imported it, adds itself to whatever is sent.
+    assert agent.partition(" PT/")[0] == f"{storage.USER_AGENT} Botocore/{storage.USER_AGENT.rpartition('/')[2]}"

@@ -112,6 +112,6 @@ def test_package_for_the_repository(built: Path, tmp_path: Path) -> None:
     ]
     places += [part.get("CodeUri") or part["ContentUri"] for part in built_parts]
     assert {place.removeprefix(f"s3://{BUCKET}/") for place in places} == kept
-    assert len(places) == 2 + 4 + 3
+    assert len(places) == 2 + 5 + 3
     checked = sam("validate", "--template-file", str(target), "--lint", path=f"{SAM.parent}:{os.environ['PATH']}")
     assert checked.returncode == 0, checked.stdout + checked.stderr
