@@ -7,6 +7,7 @@ without them makes no page.
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,7 @@ def document(records: Records, obstacles: Mapping[str, str]) -> str:
         obstacles="\n".join(_obstacles(seen, obstacles)),
         made="\n".join(_made(records)),
         tools=compare_table.tools(records.compare),
+        faults=_faults(records.compare.faults),
         rounds=records.compare.rounds,
         sites=records.compare.sites,
         delays=", ".join(map(str, records.compare.round_trips_ms)),
@@ -120,6 +122,13 @@ def _obstacles(seen: Sequence[Goal], told: Mapping[str, str]) -> Iterator[str]:
         if words is None:
             raise Incomplete(f"say in {OBSTACLES.name} what stands in the way of: {goal.goal}")
         yield f"* **{goal.goal}** ({goal.verdict}): {words}"
+
+
+def _faults(told: Sequence[str]) -> str:
+    """Return which tools did not, each with how often, as the end of a sentence."""
+    failed = Counter(fault.partition(":")[0] for fault in told)
+    words = ", ".join(f"{tool} ({number} of its looks)" for tool, number in failed.items())
+    return f"; in this run one did not: {words}" if words else ", and did"
 
 
 def _made(records: Records) -> Iterator[str]:
