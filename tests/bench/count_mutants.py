@@ -1,8 +1,8 @@
 """Faults that make an audit dearer, built in on purpose: the figures must show each of them."""
 
 import functools
-import importlib
 import os
+import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -42,7 +42,7 @@ def _longer(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def grown(*given: Any, **named: Any) -> Any:
-        return function(*given, **named) | {"more": {"S": os.urandom(2048).hex()}}
+        return function(*given, **named) | {"more": os.urandom(2048).hex()}
 
     return grown
 
@@ -54,11 +54,11 @@ MUTANTS: dict[str, tuple[str, str, Callable[[Any], Any]]] = {
     "the evidence is judged twice": ("padlock.checking", "assess", _twice),
     "a context is made for each handshake": ("padlock.network.connection", "context", _uncached),
     "each certificate is parsed anew": ("padlock.probes.certificates", "_parsed", _uncached),
-    "the debugger's place is looked up twice": ("padlock.probes.debugger", "recall", _awaited_twice),
+    "the cache is read from the table each time": ("padlock.storage.cache._Held", "get", _nothing),
     "other certificates are looked for twice": ("padlock.probes", "other_certificates", _awaited_twice),
-    "the written row grows": ("padlock.storage.results", "_row", _longer),
+    "what each run writes grows": ("padlock.storage.results", "_head", _longer),
 }
-"""What the fault is → module, name and the change of what stands there."""
+"""What the fault is → module or class, name and the change of what stands there."""
 
 
 @contextmanager
@@ -68,6 +68,6 @@ def built_in(name: str) -> Iterator[None]:
         yield
         return
     where, what, change = MUTANTS[name]
-    module = importlib.import_module(where)
-    with patch.object(module, what, change(getattr(module, what))):
+    place = pkgutil.resolve_name(where)
+    with patch.object(place, what, change(getattr(place, what))):
         yield
