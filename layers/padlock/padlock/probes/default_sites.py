@@ -35,7 +35,8 @@ class _Shown(msgspec.Struct, frozen=True):
 async def ask_default_site(run: Run, host: str, address: str) -> None:
     """Look at an address without a name, unless another site has just done so, and keep what it shows."""
     url = run.url("https", host, "/")
-    shown = await shared(("default site", address, url.port), bound(_look, run, host, address), _lasts)
+    key = "default site", address, url.port
+    shown = await shared(key, run.site.name, bound(_look, run, host, address), _lasts)
     if shown.connection:
         without_name(run, host, shown.connection, shown.failure)
     if shown.connection and shown.response:

@@ -37,7 +37,7 @@ async def offer_obsolete(run: Run, host: str, address: str) -> None:
 async def _offer_ssl3(run: Run, planned: ObsoleteOffer) -> None:
     """Offer SSL 3.0 to an address, on behalf of every host there."""
     key = planned.version, planned.address, planned.port
-    taken = await shared(key, lambda: _taken(run, planned), lambda seen: seen.failure is None)
+    taken = await shared(key, run.site.name, lambda: _taken(run, planned), lambda seen: seen.failure is None)
     for one in _ssl3_at(run, planned.address):
         _record(run, replace(taken, host=one.host))
 

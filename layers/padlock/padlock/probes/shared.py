@@ -1,13 +1,16 @@
 """Looks that show the same for every site at an address, made once for the sites that are checked together.
 
 What a server shows to a client that names nobody depends on its address alone. Ten sites on one server would ask it
-ten times at once, which costs both sides and looks like an attack.
+ten times at once, which costs both sides and looks like an attack. A site never takes over what it has seen already:
+its second look, which is to confirm the first, is made anew.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import cast
 from weakref import WeakKeyDictionary
+
+import msgspec
 
 _SECONDS = 10.0
 """For which a look serves others; as long as sites that are begun together take."""
@@ -19,23 +22,34 @@ _KEPT = 64
 type Key = tuple[str, str, int]
 """What is looked at, and the address and port where."""
 
-_looks: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Key, tuple[float, asyncio.Future[object]]]]
-_looks = WeakKeyDictionary()
+
+class _Look(msgspec.Struct):
+    """A look that was made, or is under way."""
+
+    began: float
+    showed: asyncio.Future[object]
+    """None: nothing that others may take over."""
+    sites: set[str]
+    """That have seen what it showed."""
 
 
-async def shared[T](key: Key, look: Callable[[], Awaitable[T]], lasts: Callable[[T], bool]) -> T:
+_looks: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Key, _Look]] = WeakKeyDictionary()
+
+
+async def shared[T](key: Key, site: str, look: Callable[[], Awaitable[T]], lasts: Callable[[T], bool]) -> T:
     """Return what a look shows, or has just shown another site; one that does not last serves its own site alone."""
     loop = asyncio.get_running_loop()
     looks = _looks.setdefault(loop, {})
-    began, other = looks.get(key, (0.0, None))
-    if other is not None and loop.time() - began < _SECONDS:
-        if not other.done():
-            await asyncio.wait([other], timeout=_PATIENCE)
-        seen = cast("T | None", other.result()) if other.done() else None
+    other = looks.get(key)
+    if other is not None and loop.time() - other.began < _SECONDS and site not in other.sites:
+        other.sites.add(site)
+        if not other.showed.done():
+            await asyncio.wait([other.showed], timeout=_PATIENCE)
+        seen = cast("T | None", other.showed.result()) if other.showed.done() else None
         return await look() if seen is None else seen
     mine: asyncio.Future[object] = loop.create_future()
     looks.pop(key, None)
-    looks[key] = loop.time(), mine
+    looks[key] = _Look(loop.time(), mine, {site})
     if len(looks) > _KEPT:
         del looks[next(iter(looks))]
     lasting: object = None
